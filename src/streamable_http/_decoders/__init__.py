@@ -1,0 +1,1 @@
+"""The decoders: bytes in, items out; no clock, no socket, bounded and linear."""

@@ -1,0 +1,173 @@
+"""Which decoder reads a response: the caller's, or the one for its Content-Type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from .._errors import ConfigurationError, ContentTypeError
+from .convert import converter
+from .engine import Adapted, Batch, Context, DecoderFactory, Engine, Spec
+from .media_types import is_media_type, parse_content_type
+from .records import NDJSON, RecordEngine
+from .sse import SSE
+from .text import Raw
+from .watch import check_watch
+
+__all__ = ["Registry", "accept_header", "build_engine", "check_registry"]
+
+T = TypeVar("T")
+
+Registry = Mapping[str, DecoderFactory[Any]]
+"""A decoder by media type."""
+
+
+class _JSONBody(Spec[Any]):
+    """Decodes `application/json` by its first byte: a value per line, unless it is an array."""
+
+    def build(self, context: Context, /) -> Engine[Any]:
+        return _JSONBodyEngine(context)
+
+
+class _JSONBodyEngine(RecordEngine[Any]):
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, converter(Any))
+        self._content_type = context.headers.get("content-type", "")
+        self._begun = False
+
+    def feed(self, data: bytes, /) -> Batch[Any]:
+        if not self._begun:
+            # The bytes of a BOM are passed over too: elsewhere they are no JSON anyway.
+            start = data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+            self._begun = bool(start)
+            if start == b"[":
+                self._over = True
+                return Batch([], error=self._array())
+        return super().feed(data)
+
+    def _array(self) -> ContentTypeError:
+        return ContentTypeError(
+            "the body is one JSON array, whose elements are no items by themselves: pass "
+            "decoder=NDJSON() if each line is an array, or Raw() to parse the body yourself",
+            content_type=self._content_type,
+        )
+
+
+DEFAULTS: Registry = {
+    "text/event-stream": SSE(),
+    **dict.fromkeys(
+        (
+            "application/x-ndjson",
+            "application/ndjson",
+            "application/jsonl",
+            "application/x-jsonlines",
+            "application/json-lines",
+            "application/jsonlines",
+            "application/stream+json",
+        ),
+        NDJSON(),
+    ),
+    "application/json": _JSONBody(),
+    "application/octet-stream": Raw(),
+}
+
+
+def check_registry(registry: Registry) -> Registry:
+    """The registry to choose from: the caller's entries, then the defaults.
+
+    Raises:
+        ConfigurationError: A key is no media type, or a value no decoder factory.
+    """
+    for media_type, factory in registry.items():
+        if not is_media_type(media_type):
+            raise ConfigurationError(
+                f"decoders[{media_type!r}]: the key is no media type: pass one in lower case "
+                f"and without parameters, such as 'text/csv'"
+            )
+        check_factory(factory, f"decoders[{media_type!r}]")
+    return {**registry, **{name: spec for name, spec in DEFAULTS.items() if name not in registry}}
+
+
+def accept_header(registry: Registry) -> str:
+    """What to ask for when the Content-Type chooses: all that is registered, then anything."""
+    return ", ".join([*registry, "*/*;q=0.1"])
+
+
+def build_engine(
+    decoder: DecoderFactory[T] | None, registry: Registry, context: Context
+) -> Engine[T]:
+    """The engine for one response.
+
+    Args:
+        decoder: The caller's choice: a built-in spec, or a factory of a decoder of the caller's
+            own; None for the one that `registry` has for the Content-Type.
+        registry: From `check_registry`.
+        context: What is known about the stream.
+
+    Raises:
+        ConfigurationError: `decoder` makes no decoder, or one that cannot see the terminal or
+            the failure that is asked for.
+        ContentTypeError: Nothing is registered for the Content-Type, or its charset is no use.
+    """
+    if decoder is None:
+        decoder = _registered(registry, context)
+    check_factory(decoder, "decoder")
+    if isinstance(decoder, Spec):
+        spec = cast("Spec[T]", decoder)
+        check_watch(spec, context)
+        return spec.build(context)
+    check_watch(None, context)
+    made = decoder()
+    if isinstance(made, Engine):
+        return made
+    if not _decodes(made):
+        raise ConfigurationError(
+            f"decoder={_name(decoder)} made an object of class {type(made).__qualname__}, which "
+            f"lacks decode() or flush(): pass a decoder's class, or a function that returns one"
+        )
+    return Adapted(made)
+
+
+def _registered(registry: Registry, context: Context) -> DecoderFactory[Any]:
+    content_type = context.headers.get("content-type", "")
+    media_type = parse_content_type(content_type).media_type
+    factory = registry.get(media_type)
+    if factory is None:
+        what = f"of type {media_type!r}" if media_type else "without a Content-Type"
+        raise ContentTypeError(
+            f"the response is {what}, for which no decoder is registered: pass decoder=SSE(), "
+            f"NDJSON(), Lines() or Raw(), or register one with Client(decoders={{...}})",
+            content_type=content_type,
+        )
+    return factory
+
+
+def check_factory(factory: object, argument: str) -> None:
+    name = _name(factory)
+    if _is_spec_class(factory):
+        raise ConfigurationError(
+            f"{argument}={name} is a class: pass {name}(), not the class {name}"
+        )
+    if callable(factory):
+        return
+    if _decodes(factory):
+        raise ConfigurationError(
+            f"{argument}={name} is a decoder, and each connection needs a fresh one: pass its "
+            f"class, or a function that makes one"
+        )
+    raise ConfigurationError(
+        f"{argument}={factory!r:.80} is no decoder: pass one such as SSE(), NDJSON(), Lines() "
+        f"or Raw(), or the class of your own"
+    )
+
+
+def _is_spec_class(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Spec)
+
+
+def _decodes(value: object) -> bool:
+    return callable(getattr(value, "decode", None)) and callable(getattr(value, "flush", None))
+
+
+def _name(factory: object) -> str:
+    return str(getattr(factory, "__qualname__", type(factory).__qualname__))

@@ -1,0 +1,293 @@
+"""Reads an event stream: line by line, or whole blocks at once where they are plain.
+
+There is one exact path, `_read_lines`, which takes any bytes cut anywhere, and a shortcut for what
+most servers send, `_read_blocks`: it gives the same events or keeps its hands off.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable
+from itertools import repeat
+from typing import Any, TypeVar, cast
+
+from .._errors import StreamFailed
+from .._values import Failure, Terminal
+from .bom import LeadingBOM
+from .convert import bad_item
+from .engine import BadItem, Batch, Context, Engine, Position, cut_in, too_large
+from .sse_blocks import first_blank_line, plain_blocks
+from .sse_event import ServerSentEvent
+from .sse_marks import Blocks, Run, SSEMarks
+
+__all__ = ["SSEEngine"]
+
+T = TypeVar("T")
+
+_FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
+_LONGEST_FIELD = 5
+_LONGEST_RETRY = 10**18
+
+
+class SSEEngine(Engine[T]):
+    """The engine of all event stream decoders, which differ in the items they make.
+
+    The offset of an item is that of the byte that dispatches it: the LF, or the CR, of the blank
+    line. Its start is where its block starts, comments included.
+    """
+
+    reconnects = True
+    reads_bytes: bool = False
+    """Whether `make_all` is given data as bytes."""
+
+    def __init__(self, context: Context, *, comments: bool = False) -> None:
+        self.event_id = context.event_id
+        self._limit = context.limits.max_item_bytes
+        self._on_bad_item: BadItem = context.on_bad_item
+        self._meaningful = _FIELDS | {b""} if comments else _FIELDS
+        terminal, failure = context.terminal, context.failure
+        self._terminal = terminal.encode() if isinstance(terminal, str) else None
+        self._last_event = terminal.event if isinstance(terminal, Terminal) else None
+        self._failure_event = failure.event if isinstance(failure, Failure) else None
+        self._watched = {self._last_event, self._failure_event}
+        self._plain = not comments and "message" not in self._watched
+
+        self._over = False
+        self._read = 0  # bytes read
+        self._end = 0  # the end of the last block
+        self._start = 0  # the start of the current one
+        self._index = 0  # items so far, bad ones included
+        self._run = Run(context.behind)
+        self._bom = LeadingBOM()
+        self._after_cr = False
+        self._tail = bytearray()  # the unfinished line
+        self._clear()
+
+    def _clear(self) -> None:
+        """Forgets the current block."""
+        self._fresh = True
+        self._held = 0  # bytes of its fields
+        self._data: bytes | bytearray | None = None
+        self._type = b""
+        self._id: str | None = None
+        self._retry: int | None = None
+
+    @abc.abstractmethod
+    def make(self, event: str, data: bytes, event_id: str, retry: int | None) -> T:
+        """The item for one event; raises if it cannot be made of `data`."""
+
+    @abc.abstractmethod
+    def make_all(self, events: Iterable[str], data: list[Any], ids: Iterable[str]) -> list[T]:
+        """The items for many events, none of which sets a reconnection time."""
+
+    def feed(self, data: bytes, /) -> Batch[T]:
+        before = self._end
+        self._items: list[T] = []
+        self._marks = SSEMarks()
+        self._error: Exception | None = None
+        self._ended = False
+        if not self._over:
+            self._feed(data)
+        if self._end == before and not self._items:
+            return Batch(self._items, error=self._error, ended=self._ended)
+        return Batch(
+            self._items,
+            self._marks,
+            self._position(),
+            self._error,
+            self._ended,
+            self._end - before or len(data),
+        )
+
+    def finish(self, *, framed: bool = True) -> Batch[T]:
+        if self._over:
+            return Batch([])
+        self._over = True
+        unfinished = self._tail or self._bom.held
+        if self._data is not None or (unfinished and unfinished[:1] != b":"):
+            return Batch([], error=cut_in("an event"))
+        return Batch([])
+
+    def _position(self) -> Position:
+        return self._run.position(self.event_id, self._end, self._run.length)
+
+    def _feed(self, data: bytes) -> None:
+        if self._bom.held is not None:
+            data = self._bom.strip(data)
+            self._read = self._start = self._bom.size
+        if self._after_cr and data:
+            self._after_cr = False
+            if data[0] == 10:  # LF: the other half of a line end
+                self._start += self._start == self._read
+                self._read += 1
+                data = data[1:]
+        if not data:
+            return
+        if self._plain:
+            if not self._between_blocks():
+                # Finish the block that is open: there may be plain ones behind it.
+                cut = first_blank_line(data)
+                self._read_lines(data[:cut])
+                data = data[cut:]
+            if self._between_blocks():
+                data = data[self._read_blocks(data) :]
+        if data and not self._over:
+            self._read_lines(data)
+
+    def _between_blocks(self) -> bool:
+        return self._fresh and not self._tail and not self._over
+
+    def _read_blocks(self, data: bytes) -> int:
+        """Reads the plain blocks that `data` starts with, and returns how many bytes they are."""
+        if self._terminal is not None and data.find(self._terminal) >= 0:
+            return 0
+        found = plain_blocks(data, self._limit, text=not self.reads_bytes)
+        if found is None:
+            return 0
+        if found.ids is None and self.event_id:  # items that need digests
+            return 0
+        if found.events is not None and not self._watched.isdisjoint(found.events):
+            return 0
+        ids = found.ids or [""] * len(found.data)
+        before = len(self._items)
+        try:
+            self._items += self.make_all(found.events or repeat("message"), found.data, ids)
+        except Exception:
+            return 0
+        self._marks.blocks = Blocks(before, self._read, data[: found.size], found.separator, ids)
+        if found.ids is not None:
+            self.event_id = found.ids[-1]
+            self._run = Run()
+        self._index += len(found.data)
+        self._read += found.size
+        self._start = self._read
+        self._end = self._read - (len(found.separator) == 4)
+        return found.size
+
+    def _read_lines(self, data: bytes) -> None:
+        """Reads any bytes, cut anywhere."""
+        self._after_cr = data.endswith(b"\r")
+        for piece in data.splitlines(keepends=True):
+            self._read += len(piece)
+            line = piece.rstrip(b"\r\n")
+            if len(line) == len(piece):
+                self._hold(line)
+            else:
+                if self._tail:
+                    line = bytes(self._tail) + line
+                    self._tail = bytearray()
+                if line:
+                    self._read_line(line)
+                else:
+                    self._dispatch(self._read - len(piece) + 1)
+            if self._over:
+                return
+
+    def _hold(self, piece: bytes) -> None:
+        """Keeps what there is of an unfinished line, as far as it may mean something."""
+        tail = self._tail
+        tail += piece
+        name, colon, _ = tail[: _LONGEST_FIELD + 1].partition(b":")
+        if bytes(name) in self._meaningful and colon:
+            if len(tail) + self._held > self._limit:
+                self._outgrown()
+        elif colon or len(tail) > _LONGEST_FIELD:
+            del tail[_LONGEST_FIELD + 1 :]
+
+    def _read_line(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if name not in self._meaningful:
+            return
+        if len(line) + self._held > self._limit:
+            self._outgrown()
+            return
+        if value.startswith(b" "):
+            value = value[1:]
+        if name:
+            self._fresh = False
+            self._held += len(value) + 1
+            self._read_field(name, value)
+        else:
+            self._index += 1
+            comment = ServerSentEvent("", _text(value))
+            self._append(cast("T", comment), self._end, self.event_id)
+
+    def _read_field(self, name: bytes, value: bytes) -> None:
+        if name == b"data":
+            if self._data is None:
+                self._data = value
+                return
+            if isinstance(self._data, bytes):
+                self._data = bytearray(self._data)
+            self._data += b"\n"
+            self._data += value
+        elif name == b"event":
+            self._type = value
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = _text(value)
+        elif value.isdigit():
+            digits = value.lstrip(b"0")
+            self._retry = self.retry_ms = int(digits or 0) if len(digits) < 19 else _LONGEST_RETRY
+
+    def _dispatch(self, end: int) -> None:
+        """Acts on the blank line whose first byte ends at `end`."""
+        event_id = self.event_id if self._id is None else self._id
+        if self._data is not None:
+            event, data = _text(self._type) or "message", bytes(self._data)
+            if event == self._failure_event:
+                item = ServerSentEvent(event, _text(data), event_id, self._retry)
+                self._stop(StreamFailed(f"the server reported a failure: {item!r:.200}", item=item))
+                return
+            if data == self._terminal:
+                self._over = self._ended = True
+            elif not self._deliver(event, data, event_id, end):
+                return
+            elif event == self._last_event:
+                self._over = self._ended = True
+        if self._id is not None:
+            self.event_id = event_id
+            self._run = Run()
+        self._end = end
+        self._start = self._read
+        self._clear()
+
+    def _deliver(self, event: str, data: bytes, event_id: str, end: int) -> bool:
+        """Makes the item, and tells whether the stream goes on."""
+        try:
+            item = self.make(event, data, event_id, self._retry)
+        except Exception as exc:
+            error = bad_item(
+                exc, self._on_bad_item, index=self._index, offset=self._start, data=data
+            )
+            if error is not None:
+                self._stop(error)
+                return False
+            self.skipped += 1
+        else:
+            if self._id is None and event_id:
+                self._marks.digests[len(self._items)] = self._run.add(event, data)
+            self._append(item, end, event_id)
+        self._index += 1
+        return True
+
+    def _append(self, item: T, end: int, event_id: str) -> None:
+        if self._id is None and self._run.length:
+            self._marks.runs[len(self._items)] = self._run, self._run.length
+        self._marks.ends.append(end)
+        self._marks.ids.append(event_id)
+        self._items.append(item)
+
+    def _outgrown(self) -> None:
+        # The byte that was too many: the same however the bytes were cut.
+        self._stop(too_large("max_item_bytes", self._limit, self._limit + 1, "an event"))
+
+    def _stop(self, error: Exception) -> None:
+        self._over = True
+        self._error = error
+        self._tail = bytearray()
+        self._clear()
+
+
+def _text(data: bytes) -> str:
+    return str(data, "utf-8", "replace")

@@ -1,0 +1,136 @@
+"""Lines of text, and bytes as they come."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+from typing import ClassVar
+
+import msgspec
+from attrs import frozen
+
+from .._errors import ConfigurationError, ContentTypeError
+from .engine import Batch, Context, Engine, Position, Spec
+from .line_engine import LineEngine
+from .media_types import parse_content_type
+
+__all__ = ["Lines", "Raw"]
+
+
+@frozen
+class Lines(Spec[str]):
+    """Decodes text into its lines, without their LF or CRLF (nothing else ends a line).
+
+    The charset is the one of the Content-Type, UTF-8 without one; bytes that are not of it make a
+    `DecodeError`. A last line without its LF is a line.
+    """
+
+    accept: ClassVar[str] = "text/plain"
+
+    def build(self, context: Context, /) -> Engine[str]:
+        """A fresh engine for one connection.
+
+        Raises:
+            ContentTypeError: The charset is unknown, or has no plain line ends.
+        """
+        return _LinesOfText(context, _codec(context))
+
+
+@frozen
+class Raw(Spec[bytes]):
+    """Hands the bytes over as they come, untouched. How they are cut means nothing."""
+
+    has_records: ClassVar[bool] = False
+
+    def build(self, context: Context, /) -> Engine[bytes]:
+        return _Chunks()
+
+
+# What a codec must leave as it is, for LF to be a line end wherever its byte is met: what would be
+# an escape sequence to the codecs that have such, and all of ASCII.
+_PLAIN = (
+    rb"\u0041",
+    b"+AGE-",
+    b"~{VPND~}",
+    b"xn--mnchen-3ya",
+    b'\x1b$B$"\x1b(B',
+    bytes(range(128)),
+)
+
+
+def _codec(context: Context) -> str:
+    content_type = context.headers.get("content-type", "")
+    charset = parse_content_type(content_type).charset or "utf-8"
+    with contextlib.suppress(LookupError, ValueError):
+        codec = codecs.lookup(charset).name
+        if all(text.decode(codec) == text.decode("ascii") for text in _PLAIN):
+            return "utf-8" if codec == "utf-8-sig" else codec
+    raise ContentTypeError(
+        f"the charset {charset!r} of the response is unknown, or has no plain line ends: "
+        f"pass decoder=Raw() and decode the bytes yourself",
+        content_type=content_type,
+    )
+
+
+class _LinesOfText(LineEngine[str]):
+    def __init__(self, context: Context, codec: str) -> None:
+        self._codec = codec
+        super().__init__(context, terminal=self._encode(context.terminal), bom=codec == "utf-8")
+
+    def _encode(self, terminal: object) -> bytes | None:
+        if not isinstance(terminal, str):
+            return None
+        try:
+            return terminal.encode(self._codec)
+        except UnicodeEncodeError as exc:
+            raise ConfigurationError(
+                f"terminal={terminal!r} cannot be written in {self._codec}, the charset of the "
+                f"response, so it would never come: pass another, or a predicate"
+            ) from exc
+
+    def convert(self, line: bytes) -> str:
+        return self.trim(line).decode(self._codec)
+
+    def convert_all(self, lines: bytes) -> list[str]:
+        if self._codec == "utf-8":
+            return lines.decode().replace("\r\n", "\n").removesuffix("\r").split("\n")
+        return [self.convert(line) for line in lines.split(b"\n")]
+
+    def is_blank(self, line: bytes) -> bool:
+        return False
+
+    def trim(self, line: bytes) -> bytes:
+        return line.removesuffix(b"\r")
+
+    def is_cut(self, rest: bytes, *, framed: bool) -> bool:
+        decoder = codecs.getincrementaldecoder(self._codec)()
+        try:
+            decoder.decode(rest)
+        except UnicodeDecodeError:
+            return False
+        return bool(decoder.getstate()[0])
+
+
+class _Chunks(Engine[bytes]):
+    def __init__(self) -> None:
+        self._offset = 0
+
+    def feed(self, data: bytes, /) -> Batch[bytes]:
+        if not data:
+            return Batch([])
+        self._offset += len(data)
+        end = Position(offset=self._offset)
+        return Batch([data], _ChunkMarks(end), end, size=len(data))
+
+    def finish(self, *, framed: bool = True) -> Batch[bytes]:
+        return Batch([])
+
+
+class _ChunkMarks(msgspec.Struct):
+    end: Position
+
+    def position(self, index: int, /) -> Position:
+        return self.end
+
+    def digest(self, index: int, /) -> bytes | None:
+        return None

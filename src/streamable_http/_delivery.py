@@ -1,0 +1,109 @@
+"""What the consumer has been handed, and how far its cursor stands; pure, shared by both faces.
+
+There are two positions. The session's *read position* is behind the last item decoded, and
+serves reconnects. The *cursor* is for restarts: it passes an item when the consumer asks for the
+next one, at a clean end, or at `ack()`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from ._decoders.engine import Batch, Position
+
+__all__ = ["Delivery", "Mark"]
+
+T = TypeVar("T")
+
+
+@frozen(eq=False)
+class Mark:
+    """A place in the stream, resolved to a position only when somebody asks.
+
+    Attributes:
+        start: The position before `batch`.
+        count: Items before `batch`.
+        batch: Where the place is, or None: at `start` itself.
+        passed: How many items of the batch lie before the place.
+    """
+
+    start: Position
+    count: int
+    batch: Batch[Any] | None = None
+    passed: int = 0
+
+    @property
+    def items(self) -> int:
+        """Items before the place, counted on from the cursor that the stream started with."""
+        return self.count + self.passed
+
+    def resolve(self) -> Position:
+        """The position."""
+        if self.batch is None or self.passed == 0:
+            return self.start
+        if self.passed == len(self.batch.items) and self.batch.end is not None:
+            return self.batch.end
+        return self.batch.marks.position(self.passed - 1)
+
+
+class Delivery(Generic[T]):
+    """Hands out batches item by item without counting each one.
+
+    Attributes:
+        items: The items of the current batch that are not handed out yet.
+    """
+
+    def __init__(self, start: Position, count: int = 0) -> None:
+        self.items: Iterator[T] = iter(())
+        self._batch: Batch[T] | None = None
+        self._start = start
+        self._count = count
+        self._acknowledged = 0
+
+    @property
+    def handed(self) -> int:
+        """Items handed out, counted on from the cursor that the stream started with."""
+        return self._count + self._handed
+
+    @property
+    def _handed(self) -> int:
+        if self._batch is None:
+            return 0
+        return len(self._batch.items) - operator.length_hint(self.items)
+
+    def load(self, batch: Batch[T]) -> None:
+        """Goes on with the next batch; whoever asks for it has done with the one before."""
+        self.finish()
+        self._batch, self.items = batch, iter(batch.items)
+
+    def finish(self) -> None:
+        """All that was handed out is done."""
+        done = self.after_handed()
+        self._start, self._count = done.resolve(), done.items
+        self._batch, self.items, self._acknowledged = None, iter(()), 0
+
+    def rest(self) -> list[T]:
+        """Hands out what is left of the current batch at once."""
+        return list(self.items)
+
+    def acknowledge(self) -> None:
+        """The item in hand is done, too."""
+        self._acknowledged = self._handed
+
+    def after_handed(self) -> Mark:
+        """The place behind the item in hand."""
+        return Mark(self._start, self._count, self._batch, self._handed)
+
+    def committed(self) -> Mark:
+        """The place before the item in hand, or behind it once it is acknowledged."""
+        passed = max(self._handed - 1, self._acknowledged)
+        return Mark(self._start, self._count, self._batch, max(passed, 0))
+
+    def settle(self, end: Position) -> None:
+        """The stream ended cleanly, at `end`."""
+        self.finish()
+        self._start = end

@@ -1,0 +1,83 @@
+"""The steps of a stream that somebody else must perform, and nothing else.
+
+The session is a generator that yields these; a face (threads, asyncio, trio, a test's script)
+performs them and replies. `chunk = yield from Read()` is statically `bytes`: each effect carries
+the type of its reply, so the session holds no Any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from attrs import frozen
+
+from ._decoders.engine import Batch
+from ._values import ResponseInfo
+
+__all__ = ["Close", "Effect", "Emit", "Open", "Read", "Sleep", "Steps", "Target"]
+
+R = TypeVar("R")
+
+
+class _Effect(Generic[R]):
+    __slots__ = ()
+
+    def __iter__(self) -> Generator[Effect, Any, R]:
+        reply: R = yield self  # type: ignore[misc]  # the union below is closed: every effect is in it
+        return reply
+
+
+@frozen
+class Target:
+    """Where an attempt goes, seen from the caller's own request.
+
+    Attributes:
+        method: The method.
+        url: The absolute URL, or None for the one that the caller gave.
+        body: Whether the caller's body goes along.
+        bare: Another origin: nothing of the caller's (headers, cookies, auth, body) goes along.
+    """
+
+    method: str
+    url: str | None = None
+    body: bool = True
+    bare: bool = False
+
+
+@frozen
+class Open(_Effect[ResponseInfo]):
+    """Send the request, without following redirects, and reply with the response's head."""
+
+    target: Target
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@frozen
+class Read(_Effect[bytes]):
+    """Reply with the next bytes of the body as they are on the wire; b"" means that it ended."""
+
+
+@frozen
+class Emit(_Effect[None]):
+    """Hand a batch to the consumer; reply once it asks for more."""
+
+    batch: Batch[Any]
+
+
+@frozen
+class Sleep(_Effect[None]):
+    """Wait this many seconds; `close()` ends the wait."""
+
+    seconds: float
+
+
+@frozen
+class Close(_Effect[None]):
+    """Give the connection up. With `drain`, read the little that is left so that it is reused."""
+
+    drain: bool = False
+
+
+Effect: TypeAlias = Open | Read | Emit | Sleep | Close
+Steps: TypeAlias = Generator[Effect, Any, R]

@@ -1,0 +1,261 @@
+"""Performs the session's effects on an HTTP client: once with threads, once with tasks.
+
+The two classes are the same story twice, in the same order; read them side by side. A body dies
+with its first exception (HTTP clients then say "end"), so after one the connection counts as
+lost, whatever the client would answer next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any
+
+import anyio
+
+from ._call import (
+    AsyncHTTPClient,
+    Call,
+    HTTPClient,
+    build_request,
+    clock_ran_out,
+    flavour_of,
+    head_of,
+    read_under_idle_clock,
+    translated,
+)
+from ._effects import Close, Effect, Emit, Open, Read, Sleep
+from ._errors import ConnectError, ConnectionLost, StreamClosed, StreamError
+from ._values import ResponseInfo
+from .transports._lease import Lease
+
+__all__ = ["AsyncPerformer", "Performer"]
+
+# What is read after a terminal so that the connection can be used again.
+_DRAIN_BYTES = 64 * 1024
+_DRAIN_SECONDS = 0.1
+
+
+class _Base:
+    """What both performers know."""
+
+    def __init__(self, call: Call, lease: Lease, flavour: ModuleType, *, ours: bool) -> None:
+        self.lease = lease
+        self._call = call
+        self._flavour = flavour
+        self._ours = ours
+        self._response: Any = None
+        self._broken = False
+
+    def _translated(self, error: Exception) -> Exception:
+        return translated(error, self._flavour, self.lease, ours=self._ours)
+
+    def _refuse_broken(self) -> None:
+        """An effect that was cut off is not simply repeated: the request may have been sent."""
+        if self.lease.closed:
+            raise StreamClosed("the stream was closed")
+        if self._broken:
+            self._broken = False
+            if self.lease.sent or not self._ours or self.lease.in_body:
+                raise ConnectionLost("the connection was given up when a read was interrupted")
+            raise ConnectError("connecting was interrupted")
+
+    def _check_clocks(self) -> None:
+        """The clocks that a client without leases does not know are looked at before a read."""
+        try:
+            self.lease.wait()
+        except TimeoutError:
+            self.lease.expire()
+            raise clock_ran_out(self.lease) from None
+
+
+class Performer(_Base):
+    """Performs effects on a sync client, for one thread at a time."""
+
+    def __init__(self, http: HTTPClient, call: Call, lease: Lease, *, ours: bool) -> None:
+        super().__init__(call, lease, flavour_of(http), ours=ours)
+        self._http = http
+        self._body: Iterator[bytes] = iter(())
+
+    def perform(self, effect: Effect) -> object:
+        """The reply to `effect`; raises what the session's `fail` takes, or what is not for it."""
+        try:
+            match effect:
+                case Read():
+                    return self._read()
+                case Open():
+                    return self._open(effect)
+                case Sleep():
+                    self._sleep(effect.seconds)
+                case Close():
+                    self.release(drain=effect.drain)
+                case Emit():
+                    pass
+            return None
+        except StreamError:
+            raise
+        except Exception as exc:
+            self.release()
+            error = self._translated(exc)
+            if error is exc:
+                raise
+            raise error from exc
+        except BaseException:
+            self._broken = True
+            self.release()
+            raise
+
+    def _open(self, effect: Open) -> ResponseInfo:
+        self._refuse_broken()
+        self.lease.begin()
+        request, options = build_request(self._http, self._call, effect, self.lease)
+        response = self._http.send(request, **options)
+        self.lease.receive_body()
+        read_under_idle_clock(request, self.lease)
+        self._response, self._body = response, response.iter_raw()
+        return head_of(response)
+
+    def _read(self) -> bytes:
+        self._refuse_broken()
+        self._check_clocks()
+        for data in self._body:
+            if data:
+                return data
+        return b""
+
+    def _sleep(self, seconds: float) -> None:
+        nap = _Nap()
+        self.lease.waker = nap
+        self.lease.check()
+        nap.event.wait(seconds)
+        self.lease.check()
+
+    def release(self, *, drain: bool = False) -> None:
+        """Gives the response up, if there is one; never raises."""
+        response, self._response = self._response, None
+        body, self._body = self._body, iter(())
+        if response is None:
+            return
+        with contextlib.suppress(Exception):
+            if drain and self._ours:
+                self.lease.drain(_DRAIN_SECONDS)
+                left = _DRAIN_BYTES
+                while left > 0 and (data := next(body, b"")):
+                    left -= len(data)
+        with contextlib.suppress(Exception):
+            response.close()
+
+
+class _Nap:
+    """A sleep that `close()` ends."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def wake(self, lease: Lease, /) -> None:
+        self.event.set()
+
+
+class AsyncPerformer(_Base):
+    """Performs effects on an async client, for one task at a time, on asyncio or trio."""
+
+    def __init__(self, http: AsyncHTTPClient, call: Call, lease: Lease, *, ours: bool) -> None:
+        super().__init__(call, lease, flavour_of(http), ours=ours)
+        self._http = http
+        self._body: AsyncIterator[bytes] | None = None
+
+    async def perform(self, effect: Effect) -> object:
+        """The reply to `effect`; raises what the session's `fail` takes, or what is not for it."""
+        try:
+            match effect:
+                case Read():
+                    return await self._read()
+                case Open():
+                    return await self._open(effect)
+                case Sleep():
+                    await self._sleep(effect.seconds)
+                case Close():
+                    await self.release(drain=effect.drain)
+                case Emit():
+                    pass
+            return None
+        except StreamError:
+            raise
+        except Exception as exc:
+            await self.release()
+            error = self._translated(exc)
+            if error is exc:
+                raise
+            raise error from exc
+        except BaseException:
+            self._broken = True
+            await self.release()
+            raise
+
+    async def _open(self, effect: Open) -> ResponseInfo:
+        self._refuse_broken()
+        self.lease.begin()
+        request, options = build_request(self._http, self._call, effect, self.lease)
+        response = await self._http.send(request, **options)
+        self.lease.receive_body()
+        read_under_idle_clock(request, self.lease)
+        self._response, self._body = response, response.aiter_raw()
+        return head_of(response)
+
+    async def _read(self) -> bytes:
+        self._refuse_broken()
+        self._check_clocks()
+        if self._body is None:
+            return b""
+        async for data in self._body:
+            if data:
+                return data
+        return b""
+
+    async def _sleep(self, seconds: float) -> None:
+        nap = _AsyncNap()
+        self.lease.waker = nap
+        self.lease.check()
+        with anyio.move_on_after(seconds):
+            await nap.event.wait()
+        self.lease.check()
+
+    async def release(self, *, drain: bool = False) -> None:
+        """Gives the response up, if there is one; never raises, and is not cancelled half-way."""
+        response, self._response = self._response, None
+        body, self._body = self._body, None
+        if response is None:
+            return
+        with anyio.CancelScope(shield=True):
+            with contextlib.suppress(Exception):
+                if drain and self._ours and body is not None:
+                    self.lease.drain(_DRAIN_SECONDS)
+                    left = _DRAIN_BYTES
+                    while left > 0 and (data := await anext(body, b"")):
+                        left -= len(data)
+            if body is not None and self._ours:
+                # Pulling on ends the HTTP client's generators, which trio would miss; the lease
+                # makes the first pull that needs the network fail instead of reading on.
+                with contextlib.suppress(Exception), self.lease.poisoned():
+                    async for _ in body:
+                        pass
+            with contextlib.suppress(Exception):
+                await response.aclose()
+
+
+class _AsyncNap:
+    """A sleep that `aclose()` ends."""
+
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+
+    def wake(self, lease: Lease, /) -> None:
+        self.event.set()
+
+
+def monotonic() -> float:
+    """The clock that streams run on."""
+    return time.monotonic()

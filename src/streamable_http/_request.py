@@ -1,0 +1,129 @@
+"""The options of one stream, named in one place for `stream`, `Request` and the service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, overload
+
+from typing_extensions import Unpack
+
+from ._decoders.engine import BadItem, DecoderFactory
+from ._resume import Resume
+from ._retry import RetryPolicy
+from ._values import Cursor, EventHook, Failure, Limits, Terminal, Timeouts
+
+__all__ = ["HeaderTypes", "Request", "SharedOptions", "StreamOptions"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+HeaderTypes: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+class SharedOptions(TypedDict, total=False):
+    """The keyword options that every way to open a stream has; all are optional.
+
+    Attributes:
+        params: Query parameters, as in httpx.
+        headers: Headers, as in httpx; they win over the client's and over ours.
+        cookies: Cookies, as in httpx.
+        auth: As in httpx; None sends none. Default: the client's.
+        terminal: What ends the stream from inside; without it the stream counts as truncated.
+            Text such as "[DONE]" is compared with the raw data and not delivered; `Terminal` and
+            a function of the item decide on the item, which is delivered.
+        failure: What reports a failure from inside: it raises `StreamFailed`.
+        resume: How to go on after a fault. Default: `LastEventID()`, where the method is
+            idempotent. Passing one also says that the request may be sent again.
+        follow: Whether the end of a response is only a pause, as in a feed; 204 ends it.
+        start: Where to start: a `Cursor` of an earlier run, or a last event ID.
+        retry: Default: the client's.
+        timeout: The clocks; a number means `Timeouts(idle=…)`. Default: the client's.
+        limits: Default: the client's.
+        prefetch: Items to read ahead in the background; 0 reads when asked.
+        on_bad_item: For an item that cannot be decoded: "raise", "skip", or a function that
+            gets the `DecodeError` and returns (to skip it) or raises.
+        on_event: Called with every `StreamEvent`, besides the client's.
+        any_content_type: Whether an explicit decoder takes an HTML page, too.
+    """
+
+    params: Any
+    headers: HeaderTypes
+    cookies: Any
+    auth: Any
+    terminal: str | Terminal | Callable[[Any], bool] | None
+    failure: Failure | Callable[[Any], bool] | None
+    resume: Resume | None
+    follow: bool
+    start: Cursor | str | None
+    retry: RetryPolicy | None
+    timeout: float | Timeouts | None
+    limits: Limits | None
+    prefetch: int | None
+    on_bad_item: BadItem
+    on_event: EventHook | None
+    any_content_type: bool
+
+
+class StreamOptions(SharedOptions, total=False):
+    """The keyword options of `Client.stream`: `SharedOptions`, and the request's body.
+
+    Attributes:
+        json: A body, sent as JSON.
+        data: A body, sent as a form.
+        content: A body as bytes or text, or an iterator of bytes, which can be sent only once.
+    """
+
+    json: Any
+    data: Mapping[str, Any]
+    content: str | bytes | Iterable[bytes] | AsyncIterable[bytes]
+
+
+class Request(Generic[T_co]):
+    """One of many streams, for `merge` and `gather`: what `Client.stream` takes, and a key.
+
+    Attributes:
+        method: The HTTP method.
+        url: The URL, absolute or relative to the client's `base_url`.
+        key: What the stream is called in results. Default: the URL.
+        decoder: As in `Client.stream`.
+        options: The other options.
+    """
+
+    __slots__ = ("decoder", "key", "method", "options", "url")
+
+    @overload
+    def __init__(
+        self: Request[Any],
+        method: str,
+        url: str,
+        *,
+        key: Any = None,
+        decoder: None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        key: Any = None,
+        decoder: DecoderFactory[T_co],
+        **options: Unpack[StreamOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        key: Any = None,
+        decoder: DecoderFactory[T_co] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.key = url if key is None else key
+        self.decoder = decoder
+        self.options = options
+
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.url.partition('?')[0]!r}, key={self.key!r})"

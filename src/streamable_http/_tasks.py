@@ -1,0 +1,57 @@
+"""A background task on whichever event loop runs: a plain asyncio task or a trio system task.
+
+No task group or cancel scope outlives a call, so a stream may be opened in one task, read in
+another and closed in a third.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+__all__ = ["Task", "spawn"]
+
+
+class Task:
+    """A running background task."""
+
+    def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
+        self._run = run
+        self._scope = anyio.CancelScope()
+        self._done = anyio.Event()
+        self.handle: object = None  # asyncio keeps no reference to its tasks
+
+    async def main(self) -> None:
+        """What the event loop runs."""
+        try:
+            with self._scope:
+                await self._run()
+        finally:
+            self._done.set()
+
+    def cancel(self) -> None:
+        """Asks the task to end."""
+        self._scope.cancel()
+
+    async def wait(self) -> None:
+        """Returns once the task has ended, even if the caller is cancelled meanwhile."""
+        with anyio.CancelScope(shield=True):
+            await self._done.wait()
+
+
+def spawn(run: Callable[[], Awaitable[None]], name: str) -> Task:
+    """Starts `run()`, which must deal with its own exceptions, in the background."""
+    task = Task(run)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        import trio
+
+        context = contextvars.copy_context()
+        task.handle = trio.lowlevel.spawn_system_task(task.main, name=name, context=context)
+    else:
+        task.handle = loop.create_task(task.main(), name=name)
+    return task

@@ -1,0 +1,183 @@
+"""`get`: a stream's items to stdout or to a file, as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+from attrs import frozen
+from rich.console import Console
+
+from streamable_http import (
+    NDJSON,
+    SSE,
+    Client,
+    ConfigurationError,
+    Gap,
+    Lines,
+    Progress,
+    Raw,
+    ResponseInfo,
+    Retrying,
+    SSEData,
+    SSEText,
+    StreamEvent,
+    Timeouts,
+)
+
+from .exits import Exit
+from .progress import plain, shown_progress
+from .request import Target
+
+__all__ = ["DecoderName", "Output", "run_get"]
+
+DecoderName = Literal["auto", "sse", "sse-text", "sse-data", "ndjson", "lines", "raw"]
+
+_DECODERS: dict[str, Any] = {
+    "auto": None,
+    "sse": SSE(),
+    "sse-text": SSEText(),
+    "sse-data": SSEData(),
+    "ndjson": NDJSON(),
+    "lines": Lines(),
+    "raw": Raw(),
+}
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+@frozen(kw_only=True)
+class Output:
+    """Where the items go, and what is said meanwhile.
+
+    Attributes:
+        path: The file to write; stdout if None.
+        max_items: After how many items to stop, or None.
+        progress: Whether to show progress on stderr.
+        verbose: Whether to log on stderr.
+    """
+
+    path: Path | None = None
+    max_items: int | None = None
+    progress: bool = False
+    verbose: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_items is not None and self.max_items < 1:
+            raise ConfigurationError(f"--max-items {self.max_items} is not a number from 1 up")
+
+
+def run_get(
+    target: Target,
+    output: Output,
+    *,
+    decoder: DecoderName,
+    terminal: str | None,
+    follow: bool,
+    timeout: float | None,
+) -> Exit:
+    """Reads the stream to its end, or to `max_items`."""
+    console = Console(stderr=True)
+    if output.verbose:
+        _log_to_stderr()
+    with (
+        _opened(output.path) as sink,
+        Client(on_event=lambda event: _narrate(console, event)) as client,
+        client.stream(
+            target.method,
+            target.url,
+            headers=target.headers,
+            json=target.body,
+            decoder=_DECODERS[decoder],
+            terminal=terminal,
+            follow=follow,
+            timeout=None if timeout is None else Timeouts(idle=timeout),
+        ) as stream,
+        _progress(console, target, wanted=output.progress) as show,
+    ):
+        done = 0
+        for items in _first(stream.batches(), output.max_items):
+            sink.write(_encoded(items))
+            sink.flush()
+            done += len(items)
+            stats = stream.stats
+            show(
+                Progress(
+                    items=done,
+                    bytes=stats.bytes,
+                    elapsed=stats.elapsed,
+                    total_items=_announced(stream.response),
+                    total_bytes=stream.response.content_length,
+                )
+            )
+    return Exit.COMPLETE
+
+
+@contextlib.contextmanager
+def _opened(path: Path | None) -> Generator[BinaryIO]:
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        file = path.open("wb")
+    except OSError as exc:
+        raise ConfigurationError(f"--output {path}: {exc.strerror}") from exc
+    with file:
+        yield file
+
+
+def _progress(
+    console: Console, target: Target, *, wanted: bool
+) -> contextlib.AbstractContextManager[Callable[[Progress], None]]:
+    if not wanted:
+        return contextlib.nullcontext(_show_nothing)
+    return shown_progress(console, target.url.partition("?")[0])
+
+
+def _show_nothing(progress: Progress) -> None:
+    del progress
+
+
+def _first(batches: Iterable[list[Any]], most: int | None) -> Iterator[list[Any]]:
+    """The batches up to `most` items; the next one is not asked for once they are there."""
+    if most is None:
+        yield from batches
+        return
+    for items in batches:
+        yield items[:most]
+        most -= len(items)
+        if most <= 0:
+            return
+
+
+def _encoded(items: list[Any]) -> bytes:
+    if isinstance(items[0], bytes):
+        return b"".join(items)
+    return _encoder.encode_lines(items)
+
+
+def _announced(response: ResponseInfo) -> int | None:
+    total = response.headers.get("x-total-count", "")
+    return int(total) if total.isascii() and total.isdigit() else None
+
+
+def _narrate(console: Console, event: StreamEvent) -> None:
+    """Tells what the items do not show: that the stream was interrupted."""
+    match event:
+        case Retrying(error=error, delay=delay):
+            why = "the stream ended" if error is None else str(error)
+            plain(console, f"{why}; again in {delay:.1f} s")
+        case Gap():
+            plain(console, "reconnecting without a position: items sent meanwhile are missed")
+        case _:
+            pass
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("streamable_http").setLevel(logging.DEBUG)

@@ -1,0 +1,96 @@
+"""The demo: the main job, step by step, on a real service, with every count checked."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from streamable_http import Client, Health, RetryPolicy, StreamError, StreamService
+
+from .endurance import million, slow_consumer
+from .stage import Stage
+from .steps import analytics, at_once, binary, interrupted, pipeline, users
+from .verify import Mismatch
+
+__all__ = ["run_demo"]
+
+Step = Callable[[Stage], None]
+
+_STEPS: tuple[tuple[str, Step], ...] = (
+    ("users, with progress", users),
+    ("analytics, each record through a processor", analytics),
+    ("logs, metrics and events at once, on asyncio", at_once),
+    ("a pipeline: eight workers, then batches, then a sum", pipeline),
+    ("binary records, by a decoder of our own", binary),
+    ("a connection that is cut twice", interrupted),
+    ("a consumer that pauses, as the service sees it", slow_consumer),
+    ("a million records in flat memory", million),
+)
+
+
+def run_demo(url: str | None = None, console: Console | None = None) -> bool:
+    """Runs every step, and tells what was measured.
+
+    Args:
+        url: A running service; None starts one, for as long as the demo lasts.
+        console: Where to tell it; stdout if None.
+
+    Returns:
+        Whether every step saw what the service had promised.
+
+    Raises:
+        StreamError: The service at `url` cannot be reached.
+    """
+    console = Console() if console is None else console
+    with contextlib.ExitStack() as stack:
+        if url is None:
+            from .server import running
+
+            url = stack.enter_context(running())
+        health = _checked_health(url)
+        service = stack.enter_context(StreamService(url))
+        return _run_steps(Stage(url, service, console), health)
+
+
+def _checked_health(url: str) -> Health:
+    """The health of the service; one try, since a demo without a service is no use."""
+    with (
+        Client(retry=RetryPolicy(stop=1)) as client,
+        StreamService(url, client=client) as service,
+    ):
+        health = service.health()
+    if health.error is not None:
+        raise health.error
+    return health
+
+
+def _run_steps(stage: Stage, health: Health) -> bool:
+    _tell(stage, f"health of {stage.url}: {health.details.get('status', 'it answers')}")
+    started = time.perf_counter()
+    failed = [title for title, step in _STEPS if not _passes(stage, title, step)]
+    elapsed = time.perf_counter() - started
+    if failed:
+        _tell(stage, f"{len(failed)} of {len(_STEPS)} steps failed: {'; '.join(failed)}")
+    else:
+        _tell(stage, f"all {len(_STEPS)} steps saw what the service promised, in {elapsed:.1f} s")
+    return not failed
+
+
+def _passes(stage: Stage, title: str, step: Step) -> bool:
+    _tell(stage, title)
+    try:
+        step(stage)
+    except Mismatch as exc:
+        stage.say(f"FAILED: {exc}")
+    except StreamError as exc:
+        stage.say(f"FAILED: {exc.request}: {type(exc).__name__}: {exc}")
+    else:
+        return True
+    return False
+
+
+def _tell(stage: Stage, text: str) -> None:
+    stage.console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)

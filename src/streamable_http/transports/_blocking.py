@@ -1,0 +1,327 @@
+"""Sockets for the sync client: they obey the lease, and drain TLS records in one go."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import httpcore
+
+from ._lease import Interrupted, Lease, lease_of
+
+__all__ = ["BlockingBackend"]
+
+R = TypeVar("R")
+
+SocketOption = (
+    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+)
+
+_TLS_READ = 256 * 1024
+
+
+class BlockingStream(httpcore.NetworkStream):
+    """A connected socket.
+
+    It knows which lease holds it, because a pooled connection outlives a stream: closing the
+    stream must never shut down a connection that another one uses by now.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._holder: Lease | None = None
+        self._lock = threading.Lock()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        lease = self.hold(timeout)
+        with _mapped(lease, httpcore.ReadTimeout, httpcore.ReadError):
+            self._socket.settimeout(lease.wait())
+            data = self._socket.recv(max_bytes)
+            lease.waited()
+            return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        lease = self.hold(timeout)
+        lease.sending(buffer)
+        view = memoryview(buffer)
+        with _mapped(lease, httpcore.WriteTimeout, httpcore.WriteError):
+            while view:
+                self._socket.settimeout(lease.wait(writing=True))
+                view = view[self._socket.send(view) :]
+                lease.check()
+        lease.sent_some()
+
+    def hold(self, timeout: float | None) -> Lease:
+        """Makes the connection the lease's, so that the lease can wake it."""
+        lease = lease_of(timeout)
+        if self._holder is not lease:
+            with self._lock:
+                self._holder = lease
+            lease.waker = self
+        return lease
+
+    def wake(self, lease: Lease, /) -> None:
+        """Ends whatever the holder waits for on this connection."""
+        with self._lock:
+            if self._holder is lease:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def connect(self, address: Any, lease: Lease, local: tuple[str, int] | None) -> None:
+        """Connects the socket, or closes it."""
+        self._holder, lease.waker = lease, self
+        try:
+            if local is not None:
+                self._socket.bind(local)
+            self._socket.settimeout(lease.wait())
+            self._socket.connect(address)
+            lease.check()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return TLSStream.wrap(self, ssl_context, server_hostname, timeout)
+
+    def get_extra_info(self, info: str) -> Any:
+        match info:
+            case "socket":
+                return self._socket
+            case "client_addr":
+                return self._socket.getsockname()
+            case "server_addr":
+                return self._socket.getpeername()
+            case "is_readable":
+                return _is_readable(self._socket)
+            case _:
+                return None
+
+
+class TLSStream(httpcore.NetworkStream):
+    """TLS over any stream, over TLS too (a proxy reached by https).
+
+    The records are taken apart in memory: one large read brings many of them, where an
+    `SSLSocket` costs a system call for each; and a wake-up can shut the raw socket down without
+    the TLS layer handing out what is left as if it were data.
+    """
+
+    def __init__(
+        self, inner: BlockingStream | TLSStream, context: ssl.SSLContext, hostname: str | None
+    ) -> None:
+        self._inner = inner
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+
+    @classmethod
+    def wrap(
+        cls,
+        inner: BlockingStream | TLSStream,
+        context: ssl.SSLContext,
+        hostname: str | None,
+        timeout: float | None,
+    ) -> TLSStream:
+        """Performs the handshake; closes `inner` if that fails."""
+        stream = cls(inner, context, hostname)
+        try:
+            stream._until_done(stream._tls.do_handshake, timeout)
+        except httpcore.TimeoutException as exc:
+            inner.close()
+            raise httpcore.ConnectTimeout(str(exc)) from exc
+        except (httpcore.NetworkError, ssl.SSLError) as exc:
+            inner.close()
+            raise httpcore.ConnectError(str(exc)) from exc
+        except BaseException:
+            inner.close()
+            raise
+        return stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            first = self._until_done(lambda: self._tls.read(max_bytes), timeout)
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLEOFError:
+            # No close_notify: common, and HTTP's own framing tells whether something is missing.
+            return b""
+        except ssl.SSLError as exc:
+            raise httpcore.ReadError(str(exc)) from exc
+        return b"".join((first, *self._records_at_hand(max_bytes - len(first))))
+
+    def _records_at_hand(self, room: int) -> Iterator[bytes]:
+        while room > 0:
+            try:
+                data = self._tls.read(room)
+            except ssl.SSLError:
+                return  # needs more input, or has ended: the next read will tell
+            if not data:
+                return
+            room -= len(data)
+            yield data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        lease_of(timeout).sending(buffer)
+        try:
+            self._until_done(lambda: self._tls.write(buffer), timeout)
+        except ssl.SSLError as exc:
+            raise httpcore.WriteError(str(exc)) from exc
+
+    def _until_done(self, step: Any, timeout: float | None) -> Any:
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                self._flush(timeout)
+                data = self._inner.read(_TLS_READ, timeout)
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            else:
+                self._flush(timeout)
+                return result
+
+    def _flush(self, timeout: float | None) -> None:
+        data = self._outgoing.read()
+        if data:
+            self._inner.write(data, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return TLSStream.wrap(self, ssl_context, server_hostname, timeout)
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "ssl_object":
+            return self._tls
+        return self._inner.get_extra_info(info)
+
+
+class BlockingBackend(httpcore.NetworkBackend):
+    """Opens connections in the time that the connect clock leaves, and lets `close()` end it."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        lease = lease_of(timeout)
+        local = None if local_address is None else (local_address, 0)
+        options = [*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        failure: OSError = OSError(f"no address for {host}")
+        with _mapped(lease, httpcore.ConnectTimeout, httpcore.ConnectError):
+            for family, kind, protocol, _, address in _resolve(host, port, lease):
+                try:
+                    return _connected(
+                        socket.socket(family, kind, protocol), address, options, lease, local
+                    )
+                except (Interrupted, TimeoutError):
+                    raise
+                except OSError as exc:
+                    failure = exc
+            raise failure
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        lease = lease_of(timeout)
+        with _mapped(lease, httpcore.ConnectTimeout, httpcore.ConnectError):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            return _connected(sock, path, [*(socket_options or ())], lease, None)
+
+
+def _connected(
+    sock: socket.socket,
+    address: Any,
+    options: list[Any],
+    lease: Lease,
+    local: tuple[str, int] | None,
+) -> BlockingStream:
+    for option in options:
+        sock.setsockopt(*option)
+    stream = BlockingStream(sock)
+    stream.connect(address, lease, local)
+    return stream
+
+
+class _Resolution:
+    """A name being resolved in a thread of its own, which cannot be stopped but be left."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.done = threading.Event()
+        self.addresses: list[Any] = []
+        self.error: OSError | UnicodeError | None = None
+        self._asked = (host, port)
+
+    def run(self) -> None:
+        try:
+            self.addresses = socket.getaddrinfo(*self._asked, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as exc:
+            self.error = exc
+        self.done.set()
+
+    def wake(self, lease: Lease, /) -> None:
+        self.done.set()
+
+
+def _resolve(host: str, port: int, lease: Lease) -> list[Any]:
+    """The addresses of a host; a name server that hangs costs no more than the connect clock."""
+    with contextlib.suppress(socket.gaierror):
+        numeric = socket.AI_NUMERICHOST
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric))
+    resolution = _Resolution(host, port)
+    lease.waker = resolution
+    left = lease.wait()
+    threading.Thread(target=resolution.run, name="streamable-http-resolve", daemon=True).start()
+    if not resolution.done.wait(left):
+        raise TimeoutError
+    lease.check()
+    if resolution.error is not None:
+        raise OSError(f"{host}: {resolution.error}") from resolution.error
+    return resolution.addresses
+
+
+@contextlib.contextmanager
+def _mapped(lease: Lease, timeout: type[Exception], error: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as exc:
+        lease.expire()
+        raise timeout("timed out") from exc
+    except OSError as exc:
+        raise error(str(exc)) from exc
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether something came on an idle connection, which then cannot be used again."""
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

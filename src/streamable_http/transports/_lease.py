@@ -1,0 +1,193 @@
+"""The lease: what binds every wait on the network to its stream's clocks and to `close()`.
+
+A `LeaseTimeout` is a float, so HTTP clients pass it down to the network as any other timeout;
+there, our streams find the lease behind it. It knows how long this very wait may take, and
+whoever closes the stream can end the wait through it, before there is a response too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol, Self
+
+from .._values import Timeouts
+
+__all__ = ["FOREVER", "FixedLease", "Interrupted", "Lease", "LeaseTimeout", "lease_of"]
+
+FOREVER = 7 * 24 * 3600.0
+"""Stands for "no timeout" where only a number will do; poll() takes no much larger one."""
+
+Clock = Literal["connect", "first_byte", "idle", "between_items", "total"]
+
+
+class Interrupted(OSError):
+    """The stream was closed while it waited."""
+
+
+class Waker(Protocol):
+    """Something that waits on behalf of a lease and can be woken."""
+
+    def wake(self, lease: Lease, /) -> None:
+        """Ends the wait, if it still is `lease`'s."""
+        ...
+
+
+class Lease:
+    """The clocks of one stream, and the way to interrupt it.
+
+    Attributes:
+        closed: Whether the stream was closed; then every wait raises `Interrupted`.
+        expired: The clock that ran out in this attempt, or None.
+        sent: Whether a byte of this attempt's request may have reached the server.
+        waker: Who waits now.
+        in_body: Whether the response's head is complete.
+    """
+
+    def __init__(self, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+        self.timeouts = timeouts
+        self.closed = False
+        self.expired: Clock | None = None
+        self.sent = False
+        self.waker: Waker | None = None
+        self._clock = clock
+        self._total = _after(clock(), timeouts.total)
+        self._phase_clock: Clock = "connect"
+        self._phase_end: float | None = None
+        self.in_body = False
+        self._running: Clock = "connect"
+        self._since = 0.0
+        self._itemless = 0.0
+
+    def begin(self) -> None:
+        """An attempt starts: the connect clock runs."""
+        self.expired, self.sent, self.in_body, self._itemless = None, False, False, 0.0
+        self._phase("connect", self.timeouts.connect)
+
+    def sending(self, data: bytes) -> None:
+        """`data` is about to be written; an HTTP request among it ends the connect phase."""
+        # What a proxy is told first (CONNECT, or a SOCKS greeting, which is not text) is still
+        # part of connecting.
+        if not self.sent and data[:1].isalpha() and not data.startswith(b"CONNECT "):
+            self.sent = True
+
+    def sent_some(self) -> None:
+        """A write is complete: if the request is on its way, the first-byte clock starts anew."""
+        if self.sent and not self.in_body:
+            self._phase("first_byte", self.timeouts.first_byte)
+
+    def receive_body(self) -> None:
+        """The head is complete: from here the idle and the between-items clock run."""
+        self.in_body = True
+
+    def drain(self, seconds: float) -> None:
+        """Only this long may be waited from now on."""
+        self.in_body = False
+        self._phase("idle", seconds)
+
+    def item_decoded(self) -> None:
+        """An item came: the between-items clock starts anew."""
+        self._itemless = 0.0
+
+    def wait(self, *, writing: bool = False) -> float | None:
+        """Seconds that a wait which starts now may take; None if no clock runs.
+
+        Raises:
+            Interrupted: The stream was closed.
+            TimeoutError: A clock has run out already.
+        """
+        self.check()
+        now = self._since = self._clock()
+        end: float | None
+        if writing and self.sent:
+            self._running, end = "idle", _after(now, self.timeouts.idle)
+        elif self.in_body:
+            self._running, end = "idle", _after(now, self.timeouts.idle)
+            if self.timeouts.between_items is not None:
+                items_end = now + self.timeouts.between_items - self._itemless
+                if end is None or items_end < end:
+                    self._running, end = "between_items", items_end
+        else:
+            self._running, end = self._phase_clock, self._phase_end
+        if self._total is not None and (end is None or self._total < end):
+            self._running, end = "total", self._total
+        if end is None:
+            return None
+        if end <= now:
+            raise TimeoutError
+        return end - now
+
+    def waited(self) -> None:
+        """The wait brought something.
+
+        Raises:
+            Interrupted: The stream was closed meanwhile: what came must not be believed.
+        """
+        self.check()
+        if self.in_body:
+            self._itemless += self._clock() - self._since
+
+    def expire(self) -> None:
+        """The wait took as long as it might: notes which clock that was."""
+        self.expired = self._running
+
+    def check(self) -> None:
+        """Raises `Interrupted` if the stream was closed."""
+        if self.closed:
+            raise Interrupted("the stream was closed")
+
+    def interrupt(self) -> None:
+        """Closes the stream's waits: the one that runs, and all to come."""
+        self.closed = True
+        # The order matters: who waits registers first and looks at `closed` after that.
+        waker = self.waker
+        if waker is not None:
+            waker.wake(self)
+
+    @contextlib.contextmanager
+    def poisoned(self) -> Iterator[None]:
+        """Within it every wait raises `Interrupted`, though the stream is not closed."""
+        closed, self.closed = self.closed, True
+        try:
+            yield
+        finally:
+            self.closed = closed
+
+    def bound(self, clock: Clock) -> float | None:
+        """The setting of a clock."""
+        value: float | None = getattr(self.timeouts, clock)
+        return value
+
+    def _phase(self, clock: Clock, seconds: float | None) -> None:
+        self._phase_clock, self._phase_end = clock, _after(self._clock(), seconds)
+
+
+class FixedLease(Lease):
+    """A plain timeout in the shape of a lease, for requests that are not a stream's."""
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(Timeouts(), lambda: 0.0)
+        self._seconds = seconds
+
+    def wait(self, *, writing: bool = False) -> float | None:
+        return self._seconds
+
+
+class LeaseTimeout(float):
+    """A timeout in seconds that carries the lease it belongs to."""
+
+    lease: Lease
+
+    def __new__(cls, seconds: float | None, lease: Lease) -> Self:
+        self = super().__new__(cls, FOREVER if seconds is None else seconds)
+        self.lease = lease
+        return self
+
+
+def lease_of(timeout: float | None) -> Lease:
+    """The lease behind a timeout that arrived at the network."""
+    return timeout.lease if isinstance(timeout, LeaseTimeout) else FixedLease(timeout)
+
+
+def _after(now: float, seconds: float | None) -> float | None:
+    return None if seconds is None else now + seconds
