@@ -17,6 +17,7 @@ from ._opening import Opening
 from ._prefetch import AsyncPrefetch
 from ._progress import ProgressTeller
 from ._pump import AsyncBatches, AsyncPump
+from ._tasks import applied
 from ._values import Cursor, Progress, ResponseInfo, StreamStats, Summary
 
 __all__ = ["AsyncFlow", "AsyncStream"]
@@ -147,8 +148,7 @@ class AsyncFlow(abc.ABC, Generic[T]):
         """Folds all items into one value: each is combined by `fn(accumulated, item)`."""
         value = initial
         async for item in self:
-            result = fn(value, item)
-            value = (await result) if isinstance(result, Awaitable) else result
+            value = await applied(fn, value, item)
         return value
 
     async def collect(self, max_items: int | None = None) -> list[T]:

@@ -6,7 +6,7 @@ The same as the sync face's, in the same order; read them side by side.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -15,7 +15,7 @@ from ._async import AsyncFlow, AsyncStream
 from ._delivery import Mark
 from ._errors import StreamClosed
 from ._pipeline import AHEAD, check_callable, check_number, check_seconds
-from ._tasks import spawn
+from ._tasks import applied, spawn
 from ._turns import Over, Turns
 from ._values import Cursor, StreamStats
 
@@ -46,15 +46,6 @@ def batched(source: AsyncFlow[T], size: int | None, seconds: float | None) -> As
         return _Batched(source, size)
     check_seconds(seconds)
     return _TimedBatches(source, size, seconds)
-
-
-async def applied(fn: Callable[[T], Any], item: T) -> Any:
-    """`fn(item)`, awaited if need be; its StopAsyncIteration must not look like the end."""
-    try:
-        result = fn(item)
-        return (await result) if isinstance(result, Awaitable) else result
-    except (StopIteration, StopAsyncIteration) as exc:
-        raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
 
 
 class _Derived(AsyncFlow[R], Generic[T, R]):

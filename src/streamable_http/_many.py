@@ -22,7 +22,7 @@ from ._pipeline import check_number
 from ._request import Request
 from ._sync import Stream
 from ._tasks import Task, spawn
-from ._values import Failed, Outcome, Succeeded
+from ._values import Failed, Outcome, StreamStats, Succeeded
 
 __all__ = ["AsyncMerged", "FailureHook", "Merged", "gather", "gather_async"]
 
@@ -66,7 +66,7 @@ class _Roster(Generic[S, E]):
     def add(self, source: _Source[S, E]) -> None:
         if source.key in self.sources:
             raise ConfigurationError(
-                f"two sources have the key {source.key!r}: pass Request(…, key=…) to tell them apart"
+                f"two sources have the key {source.key!r}: pass Request(…, key=…) for each"
             )
         self.sources[source.key] = source
         self._pending.append(source)
@@ -119,8 +119,7 @@ class _Roster(Generic[S, E]):
         if self._on_failure is None:
             self._failures[source.key] = error
             return
-        stats = error.stats if error.stats is not None else getattr(source.stream, "stats", None)
-        assert stats is not None
+        stats = StreamStats() if error.stats is None else error.stats
         self._on_failure(Failed(error=error, items=[], stats=stats, key=source.key))
 
     def _end(self) -> None:

@@ -92,7 +92,7 @@ class Opening(Generic[T]):
     def _begin(self) -> tuple[Session[T], Lease]:
         if self._session is not None:
             raise StreamClosed(
-                f"{self.label}: a stream can be opened once: call client.stream(…) again for another"
+                f"{self.label}: a stream can be opened once: call client.stream(…) for another"
             )
         now = time.monotonic()
         self._session = Session(self.order, jitter=random.random, tell=teller(self._hooks), now=now)

@@ -95,7 +95,8 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool
 def _check_order(order: Order[Any]) -> None:
     if order.decoder is not None:
         check_factory(order.decoder, "decoder")
-        spec = order.decoder if isinstance(order.decoder, Spec) else None
+        decoder: Any = order.decoder
+        spec: Spec[Any] | None = decoder if isinstance(decoder, Spec) else None
         check_watch(spec, Context(terminal=order.terminal, failure=order.failure))
     if order.follow and isinstance(order.resume, NoResume):
         raise ConfigurationError(
@@ -307,7 +308,7 @@ def _instance(options: Mapping[str, Any], name: str, kind: Any, default: Any) ->
         return default
     if isinstance(value, kind):
         return value
-    kinds = kind if isinstance(kind, tuple) else (kind,)
+    kinds: tuple[type, ...] = kind if isinstance(kind, tuple) else (kind,)
     ours = " or ".join(f"{one.__name__}(…)" for one in kinds)
     raise ConfigurationError(f"{name}={value!r} is not one of ours: pass {ours}")
 

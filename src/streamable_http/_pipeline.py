@@ -124,7 +124,6 @@ class _Governing(_Derived[T, R]):
         return self._source._cursor_at(self._passed)
 
 
-
 class _Batched(_Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
 

@@ -41,10 +41,10 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
         old, new = urlsplit(head.url), urlsplit(url)
         bare = target.bare or not _same_origin(old, new)
     except ValueError as exc:
-        raise RedirectError(f"Location {location!r} is not a URL", location=location) from exc
+        raise RedirectError("the Location of the redirect is not a URL", location=location) from exc
     if new.scheme not in _DEFAULT_PORTS or not new.hostname:
         raise RedirectError(
-            f"Location {location!r} does not lead to an http or https URL", location=location
+            f"the redirect leads to {new.scheme!r}, not to an http or https URL", location=location
         )
     method = _method(target.method, head.status_code)
     body = target.body and method == target.method

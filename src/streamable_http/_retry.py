@@ -178,10 +178,8 @@ class Backoff:
         """
         policy = self._policy
         state = self._state(max(self._rounds, 1), now, error)
-        if policy.wait is None:
-            wait = _DEFAULT_WAIT(state) * self._jitter()
-        else:
-            wait = policy.wait(state)
+        own = policy.wait
+        wait = own(state) if own is not None else _DEFAULT_WAIT(state) * self._jitter()
         wait = min(max(policy.min_delay, wait, asked or 0.0), policy.max_delay)
         if floor is None:
             return wait

@@ -28,6 +28,7 @@ from ._errors import (
     ConnectError,
     ContentTypeError,
     LimitExceeded,
+    RedirectError,
     RetriesExhausted,
     StatusError,
     StreamError,
@@ -214,18 +215,18 @@ class Session(Generic[T]):
             head = yield from Open(target, (*self._asking(), *resuming))
             self.response = head
             if not is_redirect(head):
-                break
+                yield from self._accept(head)
+                self._connected_at = self.now
+                self._tally.connects += 1
+                self._tally.resumes += bool(resuming) and self.decoded > 0
+                self._tell(Connected(request=self.order.label, response=head))
+                return head
             yield from Close()
             target = redirected(target, head, replayable=self.order.replayable)
             permanent = permanent and head.status_code in PERMANENT
             if permanent:
                 self._target = target
-        yield from self._accept(head)
-        self._connected_at = self.now
-        self._tally.connects += 1
-        self._tally.resumes += bool(resuming) and self.decoded > 0
-        self._tell(Connected(request=self.order.label, response=head))
-        return head
+        raise RedirectError(f"more than {MAX_REDIRECTS} redirects, one after another")
 
     def _accept(self, head: ResponseInfo) -> Steps[None]:
         if head.status_code == 200 or head.status_code in _NOTHING_COMES:
@@ -240,9 +241,8 @@ class Session(Generic[T]):
                 )
             return
         body = yield from self._excerpt()
-        hint = " (too many redirects)" if is_redirect(head) else ""
         raise StatusError(
-            f"{self.order.label} answered {head.status_code}{hint}: {_shown(body)!r}",
+            f"{self.order.label} answered {head.status_code}: {_shown(body)!r}",
             status_code=head.status_code,
             headers=head.headers,
             body=body,

@@ -9,10 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 
-__all__ = ["Task", "spawn"]
+__all__ = ["Task", "applied", "spawn"]
+
+
+async def applied(fn: Callable[..., Any], *arguments: Any) -> Any:
+    """What `fn` returns, awaited if need be; its StopAsyncIteration must not look like an end."""
+    try:
+        result: Any = fn(*arguments)
+        return (await result) if isinstance(result, Awaitable) else result
+    except (StopIteration, StopAsyncIteration) as exc:
+        raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
 
 
 class Task:

@@ -25,6 +25,7 @@ from ._errors import ConfigurationError, DecodeError, StreamError
 from ._request import Request, SharedOptions, StreamOptions
 from ._resume import LastEventID
 from ._sync import Stream
+from ._tasks import applied
 from ._values import Failure, Limits, Outcome, Progress, Summary
 
 __all__ = ["AsyncStreamService", "Health", "Processed", "StreamInfo", "StreamService"]
@@ -364,8 +365,7 @@ class AsyncStreamService:
         results: list[R] = []
 
         async def work(item: Any) -> None:
-            result = processor(item)
-            results.append((await result) if isinstance(result, Awaitable) else result)
+            results.append(await applied(processor, item))
 
         stream = self._client.open_request(self._request(endpoint, data, decoder, options))
         async with stream:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from streamable_http import StreamError, __version__
+from streamable_http import Failure, StreamError, __version__
 
 from .check import run_check
 from .exits import Exit, report
@@ -48,6 +48,7 @@ def _flag(help: str, *names: str) -> Parameter:
 @app.command
 def get(
     url: Url,
+    /,
     *,
     decoder: Annotated[
         DecoderName, Parameter(help="How to read the body; auto goes by its Content-Type.")
@@ -57,6 +58,12 @@ def get(
     header: Header = None,
     terminal: Annotated[
         str | None, Parameter(help="The data that ends the stream, such as '[DONE]'.")
+    ] = None,
+    failure_event: Annotated[
+        str | None, Parameter(help="The type of an event that reports a failure, such as 'error'.")
+    ] = None,
+    failure_path: Annotated[
+        str | None, Parameter(help="A key that only a failure's data has, such as 'error'.")
     ] = None,
     follow: Annotated[bool, _flag("An endless feed: reconnect whenever it ends.")] = False,
     max_items: Annotated[int | None, Parameter(help="Stop after so many items.")] = None,
@@ -72,12 +79,25 @@ def get(
     """Read a stream; print its items as JSON Lines, or as they are with --decoder raw."""
     target = Target.of(url, method=method, body=json, headers=header or ())
     out = Output(path=output, max_items=max_items, progress=progress, verbose=verbose)
-    return run_get(target, out, decoder=decoder, terminal=terminal, follow=follow, timeout=timeout)
+    return run_get(
+        target,
+        out,
+        decoder=decoder,
+        terminal=terminal,
+        failure=_failure(failure_event, failure_path),
+        follow=follow,
+        timeout=timeout,
+    )
+
+
+def _failure(event: str | None, path: str | None) -> Failure | None:
+    return None if event is None and path is None else Failure(event=event, path=path)
 
 
 @app.command
 def check(
     url: Url,
+    /,
     *,
     method: Method = None,
     body: Json = None,

@@ -82,8 +82,8 @@ def _told(findings: Findings) -> list[tuple[str, str]]:
         ("ranges", "yes" if findings.ranges else "no"),
         ("etag", findings.etag or "none"),
         ("watched", f"{findings.watched_seconds:.1f} s: {end}"),
-        ("arrived", f"{items}{arrivals.size:,} bytes, in {arrivals.bursts:,} bursts"),
+        ("arrived", f"{items}{arrivals.size:,} bytes; bursts: {arrivals.bursts:,}"),
         ("event ids", f"{arrivals.events_with_id:,}"),
         ("heartbeats", f"{arrivals.heartbeats:,}"),
-        ("silence", f"at most {arrivals.longest_silence:.1f} s"),
+        ("silence", f"at most {arrivals.longest_silence:.3f} s"),
     ]

@@ -55,8 +55,9 @@ _EXTRAS = {"cyclopts": "cli", "rich": "cli", "starlette": "demo", "uvicorn": "de
 
 def report(error: StreamError) -> Exit:
     """Says on stderr what ended the stream, and returns the code for it."""
-    where = f"{error.request}: " if error.request else ""
-    print(f"{where}{type(error).__name__}: {error}", file=sys.stderr)
+    text = str(error)
+    where = "" if error.request in text else f"{error.request}: "
+    print(f"{where}{type(error).__name__}: {text}", file=sys.stderr)
     return _code(error)
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal
 import msgspec
 from attrs import frozen
 from rich.console import Console
+from typing_extensions import Unpack
 
 from streamable_http import (
     NDJSON,
@@ -27,11 +28,12 @@ from streamable_http import (
     SSEData,
     SSEText,
     StreamEvent,
-    Timeouts,
+    StreamOptions,
 )
 
+from .console import QuietConsole, plain
 from .exits import Exit
-from .progress import plain, shown_progress
+from .progress import shown_progress
 from .request import Target
 
 __all__ = ["DecoderName", "Output", "run_get"]
@@ -77,12 +79,11 @@ def run_get(
     output: Output,
     *,
     decoder: DecoderName,
-    terminal: str | None,
-    follow: bool,
-    timeout: float | None,
+    **options: Unpack[StreamOptions],
 ) -> Exit:
-    """Reads the stream to its end, or to `max_items`."""
-    console = Console(stderr=True)
+    """Reads the stream to its end, or to `max_items`; options are those of `Client.stream`."""
+    console = QuietConsole(stderr=True)
+    request: StreamOptions = {**options, "headers": target.headers, "json": target.body}
     if output.verbose:
         _log_to_stderr()
     with (
@@ -91,12 +92,8 @@ def run_get(
         client.stream(
             target.method,
             target.url,
-            headers=target.headers,
-            json=target.body,
             decoder=_DECODERS[decoder],
-            terminal=terminal,
-            follow=follow,
-            timeout=None if timeout is None else Timeouts(idle=timeout),
+            **request,
         ) as stream,
         _progress(console, target, wanted=output.progress) as show,
     ):

@@ -12,7 +12,9 @@ from rich.progress import Progress as RichProgress
 
 from streamable_http import Progress
 
-__all__ = ["plain", "shown_progress"]
+from .console import plain
+
+__all__ = ["shown_progress"]
 
 _LINE_SECONDS = 2.0
 _QUARTERS = 4
@@ -66,8 +68,3 @@ class _Lines:
         if due:
             self._quarter, self._told = quarter, now
         return due
-
-
-def plain(console: Console, text: str) -> None:
-    """Prints text as it is: no markup, no wrapping, no colours of rich's own choice."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

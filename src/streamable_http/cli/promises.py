@@ -75,11 +75,11 @@ def _idle_clock(findings: Findings) -> Promise:
     if arrivals.heartbeats > 1:
         gap = findings.watched_seconds / arrivals.heartbeats
         idle = max(1, round(_HEARTBEATS_A_CLOCK * max(gap, arrivals.longest_silence)))
-        why = f"heartbeats come every {gap:.1f} s or so: Timeouts(idle={idle}) finds a dead stream"
+        why = f"a heartbeat every {_span(gap)} or so: Timeouts(idle={idle}) finds a dead stream"
         return Promise(name, "yes", why)
     why = (
-        f"no heartbeats in {findings.watched_seconds:.1f} s: Timeouts(idle=…) must exceed the "
-        f"longest pause between items ({arrivals.longest_silence:.1f} s seen)"
+        f"no heartbeats in {_span(findings.watched_seconds)}: Timeouts(idle=…) must exceed the "
+        f"longest pause between items ({_span(arrivals.longest_silence)} seen)"
     )
     return Promise(name, "unknown", why)
 
@@ -88,13 +88,17 @@ def _promptness(findings: Findings) -> Promise:
     name = "promptness"
     arrivals = findings.arrivals
     if arrivals.bursts <= _FEW:
-        return Promise(name, "unknown", f"all came in {arrivals.bursts} bursts: too few to tell")
+        return Promise(name, "unknown", "too little came to tell")
     if arrivals.items is None:
         return Promise(name, "unknown", f"bytes came in {arrivals.bursts:,} bursts")
     if arrivals.largest_burst <= _FEW:
         return Promise(name, "yes", f"{arrivals.items:,} items came in {arrivals.bursts:,} bursts")
     why = (
         f"up to {arrivals.largest_burst:,} items came at once, with up to "
-        f"{arrivals.longest_silence:.1f} s of silence between: made so, or buffered on the way"
+        f"{_span(arrivals.longest_silence)} of silence between: made so, or buffered on the way"
     )
     return Promise(name, "no", why)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

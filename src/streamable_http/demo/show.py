@@ -10,6 +10,7 @@ from rich.console import Console
 
 from streamable_http import Client, Health, RetryPolicy, StreamError, StreamService
 
+from ..cli.console import QuietConsole, plain
 from .endurance import million, slow_consumer
 from .stage import Stage
 from .steps import analytics, at_once, binary, interrupted, pipeline, users
@@ -44,7 +45,7 @@ def run_demo(url: str | None = None, console: Console | None = None) -> bool:
     Raises:
         StreamError: The service at `url` cannot be reached.
     """
-    console = Console() if console is None else console
+    console = QuietConsole() if console is None else console
     with contextlib.ExitStack() as stack:
         if url is None:
             from .server import running
@@ -93,4 +94,4 @@ def _passes(stage: Stage, title: str, step: Step) -> bool:
 
 
 def _tell(stage: Stage, text: str) -> None:
-    stage.console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
+    plain(stage.console, text, style="bold")

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from streamable_http import StreamService
 
+from ..cli.console import plain
 from .verify import Mismatch, Tally
 
 __all__ = ["Stage"]
@@ -28,7 +29,7 @@ class Stage:
 
     def say(self, text: str) -> None:
         """One line of findings."""
-        self.console.print(f"   {text}", markup=False, highlight=False, soft_wrap=True)
+        plain(self.console, f"   {text}")
 
     def tally(self, endpoint: str) -> Tally:
         """Follows a stream of `endpoint`, which must hold as many records as `/info` says."""

@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import httpcore
@@ -306,7 +306,9 @@ def _resolve(host: str, port: int, lease: Lease) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _mapped(lease: Lease, timeout: type[Exception], error: type[Exception]) -> Iterator[None]:
+def _mapped(
+    lease: Lease, timeout: type[Exception], error: type[Exception]
+) -> Generator[None, None, None]:
     try:
         yield
     except TimeoutError as exc:

@@ -1,4 +1,4 @@
-"""httpx's own transports on our network: all else (mocks, instrumentation, errors) stays httpx's."""
+"""httpx's own transports on our network: mocks, instrumentation, errors all stay httpx's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class HTTPTransport(httpx.HTTPTransport):
             local_address=local_address,
             socket_options=socket_options,
         )
-        self._pool._network_backend = BlockingBackend()  # noqa: SLF001  # see the test of this line
+        self._pool._network_backend = BlockingBackend()  # see the test of this line
 
 
 class AsyncHTTPTransport(httpx.AsyncHTTPTransport):
@@ -82,7 +82,7 @@ class AsyncHTTPTransport(httpx.AsyncHTTPTransport):
             local_address=local_address,
             socket_options=socket_options,
         )
-        self._pool._network_backend = LeasedBackend()  # noqa: SLF001  # see the test of this line
+        self._pool._network_backend = LeasedBackend()  # see the test of this line
 
 
 def environment_proxies() -> dict[str, str | None]:

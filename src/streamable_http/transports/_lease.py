@@ -8,7 +8,7 @@ whoever closes the stream can end the wait through it, before there is a respons
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Literal, Protocol, Self
 
 from .._values import Timeouts
@@ -145,7 +145,7 @@ class Lease:
             waker.wake(self)
 
     @contextlib.contextmanager
-    def poisoned(self) -> Iterator[None]:
+    def poisoned(self) -> Generator[None, None, None]:
         """Within it every wait raises `Interrupted`, though the stream is not closed."""
         closed, self.closed = self.closed, True
         try:

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from harness import every_cut, tell
+
+from streamable_http._decoders.choose import accept_header, build_engine, check_registry
+from streamable_http._decoders.engine import Context, Engine
+from streamable_http._decoders.media_types import ContentType, is_media_type, parse_content_type
+from streamable_http._decoders.records import NDJSON
+from streamable_http._decoders.sse import SSE, ServerSentEvent, SSEText
+from streamable_http._decoders.text import Lines, Raw
+from streamable_http._errors import ConfigurationError, ContentTypeError
+from streamable_http._values import Headers, Terminal
+
+
+class Own:
+    def decode(self, data: bytes) -> Iterator[str]:
+        yield from data.decode().split()
+
+    def flush(self) -> Iterator[str]:
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("value", "media_type", "charset"),
+    [
+        ("", "", ""), ("text/event-stream", "text/event-stream", ""), ("nonsense", "", ""),
+        ("Text/Event-Stream; charset=UTF-8", "text/event-stream", "UTF-8"), ("/", "", ""),
+        ("text/plain;charset=\"latin-1\"", "text/plain", "latin-1"), ("text/", "", ""),
+        ("text/plain ; a=b; CharSet = x ;charset=koi8-r", "text/plain", "koi8-r"),
+        ('text/plain; a="; charset=no"; charset=yes', "text/plain", "yes"),
+        (r'text/plain; charset="a\"b"', "text/plain", 'a"b'), ("text/plain;", "text/plain", ""),
+        ("application/json, text/event-stream", "text/event-stream", ""),
+        ("text/event-stream, */*", "text/event-stream", ""), ("a/b, ", "a/b", ""),
+        ('text/plain; a="x,y/z", a/b', "a/b", ""), ("text/html; charset=x, text/html", "text/html", "x"),
+        ("text/html;charset=x, text/plain", "text/plain", ""), ("text/html;charset=x,text/html;charset=y", "text/html", "y"),
+        ('text/plain; charset="open', "text/plain", "open"), ("text/plain bad", "", ""),
+    ],
+)  # fmt: skip
+def test_content_types(value: str, media_type: str, charset: str) -> None:
+    assert parse_content_type(value) == ContentType(media_type, charset)
+
+
+def test_a_long_content_type_takes_no_time() -> None:
+    for piece in ('"', '\\"', ";a=", ",", "a/b,", ";", " "):
+        parse_content_type("a/b;" + piece * 100_000)
+
+
+@pytest.mark.parametrize("value", ["text/csv", "application/vnd.api+json", "x/y"])
+def test_media_types(value: str) -> None:
+    assert is_media_type(value)
+
+
+@pytest.mark.parametrize("value", ["", "csv", "Text/CSV", "text/csv; a=b", "a/b/c", "a/ b", 5, None])
+def test_no_media_types(value: Any) -> None:
+    assert not is_media_type(value)
+
+
+def chosen(content_type: str | None, **registry: Any) -> Engine[Any]:
+    headers = Headers() if content_type is None else Headers([("Content-Type", content_type)])
+    return build_engine(None, check_registry(registry), Context(headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "items"),
+    [
+        ("text/event-stream", b"data: x\n\n", [ServerSentEvent(data="x")]),
+        ("TEXT/EVENT-STREAM;charset=x", b"data: x\n\n", [ServerSentEvent(data="x")]),
+        *((f"application/{name}", b"[1]\n{}\n", [[1], {}]) for name in (
+            "x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "jsonlines", "stream+json",
+        )),
+        ("application/octet-stream", b"x", [b"x"]),
+        ("application/json", b'{"a": 1}', [{"a": 1}]),
+        ("application/json; charset=utf-8", b' \n{"a": 1}\n2\n', [{"a": 1}, 2]),
+        ("application/json", b"", []),
+        ("application/json", b"1\n[2]\n", [1, [2]]),
+    ],
+)  # fmt: skip
+def test_the_content_type_chooses(content_type: str, body: bytes, items: list[Any]) -> None:
+    told = tell(chosen(content_type), [body])
+    assert (told.items, told.error) == (items, None)
+
+
+def test_an_array_is_refused_until_it_can_be_read() -> None:
+    for body in (b"[1]", b" \r\n\t[", b"\xef\xbb\xbf[{}]"):
+        for chunks in every_cut(body):
+            told = tell(chosen("application/json; charset=utf-8"), chunks)
+            assert told.items == []
+            assert told.error is not None
+            assert told.error[0] is ContentTypeError
+            assert "decoder=NDJSON() if each line is an array, or Raw()" in told.error[1]
+
+
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "text/csv", "text/html", "x/y"])
+def test_an_unknown_type_names_the_decoders_to_pass(content_type: str | None) -> None:
+    with pytest.raises(ContentTypeError, match=r"SSE\(\), NDJSON\(\), Lines\(\) or Raw\(\)") as e:
+        chosen(content_type)
+    assert (content_type or "without a Content-Type") in str(e.value)
+    assert e.value.content_type == (content_type or "")
+
+
+def test_the_users_registry_wins() -> None:
+    assert tell(chosen("text/csv", **{"text/csv": Lines()}), [b"a,b"]).items == ["a,b"]
+    sse = {"text/event-stream": SSEText()}
+    assert tell(chosen("text/event-stream", **sse), [b"data: x\n\n"]).items == ["x"]
+    assert tell(chosen("x/y", **{"x/y": Own}), [b"a b"]).items == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("registry", "message"),
+    [
+        ({"csv": SSE()}, r"decoders\['csv'\]: the key is no media type"),
+        ({"Text/CSV": SSE()}, "lower case"),
+        ({5: SSE()}, r"decoders\[5\]"),
+        ({"text/csv": SSE}, r"decoders\['text/csv'\]=SSE is a class: pass SSE\(\)"),
+        ({"text/csv": Own()}, "each connection needs a fresh one"),
+        ({"text/csv": "csv"}, r"decoders\['text/csv'\]='csv' is no decoder"),
+    ],
+)
+def test_a_bad_registry_is_refused_early(registry: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        check_registry(registry)
+
+
+def test_what_is_asked_for() -> None:
+    accept = accept_header(check_registry({"text/csv": Lines()}))
+    assert accept.startswith("text/csv, text/event-stream, application/x-ndjson, ")
+    assert accept.endswith(", application/octet-stream, */*;q=0.1")
+
+
+def engine(decoder: Any, **context: Any) -> Engine[Any]:
+    return build_engine(decoder, {}, Context(**context))
+
+
+def test_decoders_of_all_kinds() -> None:
+    assert tell(engine(Lines()), [b"a\n"]).items == ["a"]
+    assert tell(engine(Own), [b"a b"]).items == ["a", "b"]
+    assert tell(engine(lambda: Own()), [b"a b"]).items == ["a", "b"]
+    assert tell(engine(lambda: Lines()()), [b"a\n"]).items == ["a"]
+    assert engine(SSE(), event_id="7").event_id == "7"
+
+
+@pytest.mark.parametrize(
+    ("decoder", "message"),
+    [
+        (SSE, r"decoder=SSE is a class: pass SSE\(\), not the class SSE"),
+        (NDJSON, r"pass NDJSON\(\)"),
+        (Own(), "decoder=Own is a decoder, and each connection needs a fresh one: pass its class"),
+        ("sse", "decoder='sse' is no decoder: pass one such as"),
+        (5, "decoder=5 is no decoder"),
+        (dict, "decoder=dict made an object of class dict, which lacks decode"),
+        (lambda: None, "made an object of class NoneType"),
+    ],
+)
+def test_what_is_no_decoder_is_refused(decoder: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        engine(decoder)
+
+
+def test_a_terminal_that_could_not_be_seen_is_refused() -> None:
+    for decoder in (Raw(), Own, lambda: SSE()()):
+        with pytest.raises(ConfigurationError, match="terminal='END'"):
+            engine(decoder, terminal="END")
+    headers = Headers([("Content-Type", "application/x-ndjson")])
+    with pytest.raises(ConfigurationError, match=r"NDJSON\(\) has no events"):
+        build_engine(
+            None, check_registry({}), Context(headers=headers, terminal=Terminal("x"))
+        )
