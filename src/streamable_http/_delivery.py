@@ -76,14 +76,20 @@ class Delivery(Generic[T]):
         return len(self._batch.items) - operator.length_hint(self.items)
 
     def load(self, batch: Batch[T]) -> None:
-        """Goes on with the next batch; whoever asks for it has done with the one before."""
-        self.finish()
+        """Hands out this batch next; what came before is done (see `finish`)."""
         self._batch, self.items = batch, iter(batch.items)
 
     def finish(self) -> None:
-        """All that was handed out is done."""
-        done = self.after_handed()
-        self._start, self._count = done.resolve(), done.items
+        """All that was handed out is done: whoever asks for more has dealt with it."""
+        batch = self._batch
+        if batch is None:
+            return
+        handed = self._handed
+        if handed == len(batch.items) and batch.end is not None:
+            self._start = batch.end
+        else:
+            self._start = self.after_handed().resolve()
+        self._count += handed
         self._batch, self.items, self._acknowledged = None, iter(()), 0
 
     def rest(self) -> list[T]:

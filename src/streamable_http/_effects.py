@@ -55,7 +55,14 @@ class Open(_Effect[ResponseInfo]):
 
 @frozen
 class Read(_Effect[bytes]):
-    """Reply with the next bytes of the body as they are on the wire; b"" means that it ended."""
+    """Reply with the next bytes of the body as they are on the wire; b"" means that it ended.
+
+    Attributes:
+        within: Seconds that are left for this and all later reads of the body, or None where only
+            the clocks bound them.
+    """
+
+    within: float | None = None
 
 
 @frozen

@@ -33,7 +33,7 @@ E = TypeVar("E")
 FailureHook: TypeAlias = Callable[[Failed[Any]], object]
 
 _END: Any = object()
-_JOIN_SECONDS = 5.0
+_JOIN_SECONDS = 1.0
 
 
 class _Source(Generic[S, E]):

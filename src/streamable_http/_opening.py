@@ -9,7 +9,7 @@ import random
 import time
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ._call import Call
 from ._decoders.engine import Position
@@ -66,6 +66,7 @@ class Opening(Generic[T]):
         self._call, self._http, self._ours = call, http, ours
         self._hooks = hooks
         self._session: Session[T] | None = None
+        self._settled = False
 
     @property
     def start(self) -> Position:
@@ -115,7 +116,9 @@ class Opening(Generic[T]):
         """What the stream did so far; `handed` items were handed out, earlier runs included."""
         if self._session is None:
             return StreamStats()
-        return self._session.stats.with_items(handed - self.count)
+        # Reading ahead may know the end already; it counts once the consumer has come there.
+        stats = self._session.stats.with_items(handed - self.count)
+        return stats if self._settled else evolve(stats, ended=None)
 
     def cursor(self, mark: Mark) -> Cursor | None:
         """The public form of a place in the stream."""
@@ -123,5 +126,6 @@ class Opening(Generic[T]):
 
     def settle(self, delivery: Delivery[T]) -> None:
         """A clean end: the cursor moves to the read position, past trailing blocks without data."""
+        self._settled = True
         if self._session is not None:
             delivery.settle(self._session.position)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import evolve, field, frozen
 
 from ._call import USE_CLIENTS_AUTH, Call
 from ._decoders.choose import check_factory
-from ._decoders.engine import Context, Position, Spec
+from ._decoders.engine import Context, DecoderFactory, Position, Spec
 from ._decoders.watch import check_watch
 from ._errors import ConfigurationError
 from ._opening import Opening, PrefetchBounds
@@ -24,7 +24,6 @@ from ._values import Cursor, EventHook, Failure, Limits, Terminal, Timeouts
 __all__ = ["Defaults", "checked_headers", "checked_prefetch", "checked_timeouts", "opening_of"]
 
 T = TypeVar("T")
-V = TypeVar("V")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -54,7 +53,7 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool
     options: dict[str, Any] = {**request.options}
     method, url = _checked_method(request.method), _checked_url(request.url, defaults.base_url)
     label = _label(method, url, defaults.base_url)
-    limits = _instance(options, "limits", Limits, defaults.limits)
+    limits = checked_instance(options.get("limits"), "limits", (Limits,), defaults.limits)
     headers = checked_headers(options.get("headers"), "headers")
     call = _call(method, url, (*_kept(defaults.headers, headers), *headers), options)
     start = options.get("start")
@@ -68,10 +67,10 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool
         terminal=_checked_terminal(options.get("terminal")),
         failure=_checked_failure(options.get("failure")),
         on_bad_item=_checked_bad_item(options.get("on_bad_item", "raise")),
-        resume=_instance(options, "resume", (LastEventID, NoResume), None),
+        resume=checked_instance(options.get("resume"), "resume", (LastEventID, NoResume), None),
         follow=_flag(options, "follow"),
         start=_checked_start(start, label),
-        retry=_instance(options, "retry", RetryPolicy, defaults.retry),
+        retry=checked_instance(options.get("retry"), "retry", (RetryPolicy,), defaults.retry),
         timeouts=checked_timeouts(options.get("timeout"), defaults.timeouts),
         limits=limits,
         any_content_type=_flag(options, "any_content_type"),
@@ -95,9 +94,9 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool
 def _check_order(order: Order[Any]) -> None:
     if order.decoder is not None:
         check_factory(order.decoder, "decoder")
-        decoder: Any = order.decoder
-        spec: Spec[Any] | None = decoder if isinstance(decoder, Spec) else None
-        check_watch(spec, Context(terminal=order.terminal, failure=order.failure))
+        check_watch(
+            _spec_of(order.decoder), Context(terminal=order.terminal, failure=order.failure)
+        )
     if order.follow and isinstance(order.resume, NoResume):
         raise ConfigurationError(
             "follow=True and resume=NoResume() contradict each other: leave one of them out"
@@ -107,6 +106,10 @@ def _check_order(order: Order[Any]) -> None:
             f"follow=True sends the request again and again, and {order.method} is not idempotent: "
             f"pass resume=LastEventID() if the server takes that"
         )
+
+
+def _spec_of(decoder: DecoderFactory[T]) -> Spec[T] | None:
+    return cast("Spec[T]", decoder) if isinstance(decoder, Spec) else None
 
 
 def _checked_method(method: object) -> str:
@@ -293,23 +296,13 @@ def checked_hooks(hook: object) -> tuple[EventHook, ...]:
     raise ConfigurationError(f"on_event={hook!r} is not callable: pass a function of a StreamEvent")
 
 
-def checked_instance(value: object, name: str, kind: type[V], default: V) -> V:
+def checked_instance(value: object, name: str, kinds: tuple[type, ...], default: Any) -> Any:
     """A value of one of our own classes, or the default for None."""
     if value is None:
         return default
-    if isinstance(value, kind):
+    if isinstance(value, kinds):
         return value
-    raise ConfigurationError(f"{name}={value!r} is not one of ours: pass {kind.__name__}(…)")
-
-
-def _instance(options: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
-    value = options.get(name)
-    if value is None:
-        return default
-    if isinstance(value, kind):
-        return value
-    kinds: tuple[type, ...] = kind if isinstance(kind, tuple) else (kind,)
-    ours = " or ".join(f"{one.__name__}(…)" for one in kinds)
+    ours = " or ".join(f"{kind.__name__}(…)" for kind in kinds)
     raise ConfigurationError(f"{name}={value!r} is not one of ours: pass {ours}")
 
 

@@ -85,7 +85,7 @@ class Performer(_Base):
         try:
             match effect:
                 case Read():
-                    return self._read()
+                    return self._read(effect.within)
                 case Open():
                     return self._open(effect)
                 case Sleep():
@@ -104,7 +104,7 @@ class Performer(_Base):
                 raise
             raise error from exc
         except BaseException:
-            self._broken = True
+            self._broken = isinstance(effect, (Open, Read))
             self.release()
             raise
 
@@ -118,8 +118,10 @@ class Performer(_Base):
         self._response, self._body = response, response.iter_raw()
         return head_of(response)
 
-    def _read(self) -> bytes:
+    def _read(self, within: float | None) -> bytes:
         self._refuse_broken()
+        if within is not None:
+            self.lease.hurry(within)
         self._check_clocks()
         for data in self._body:
             if data:
@@ -141,12 +143,14 @@ class Performer(_Base):
             return
         with contextlib.suppress(Exception):
             if drain and self._ours:
-                self.lease.drain(_DRAIN_SECONDS)
+                self.lease.hurry(_DRAIN_SECONDS)
                 left = _DRAIN_BYTES
                 while left > 0 and (data := next(body, b"")):
                     left -= len(data)
         with contextlib.suppress(Exception):
             response.close()
+        # The connection may be in the pool by now: closing the stream is not to touch it.
+        self.lease.waker = None
 
 
 class _Nap:
@@ -172,7 +176,7 @@ class AsyncPerformer(_Base):
         try:
             match effect:
                 case Read():
-                    return await self._read()
+                    return await self._read(effect.within)
                 case Open():
                     return await self._open(effect)
                 case Sleep():
@@ -191,7 +195,7 @@ class AsyncPerformer(_Base):
                 raise
             raise error from exc
         except BaseException:
-            self._broken = True
+            self._broken = isinstance(effect, (Open, Read))
             await self.release()
             raise
 
@@ -205,8 +209,10 @@ class AsyncPerformer(_Base):
         self._response, self._body = response, response.aiter_raw()
         return head_of(response)
 
-    async def _read(self) -> bytes:
+    async def _read(self, within: float | None) -> bytes:
         self._refuse_broken()
+        if within is not None:
+            self.lease.hurry(within)
         self._check_clocks()
         if self._body is None:
             return b""
@@ -230,20 +236,25 @@ class AsyncPerformer(_Base):
         if response is None:
             return
         with anyio.CancelScope(shield=True):
-            with contextlib.suppress(Exception):
-                if drain and self._ours and body is not None:
+            if body is not None:
+                if drain and self._ours:
                     self.lease.drain(_DRAIN_SECONDS)
-                    left = _DRAIN_BYTES
-                    while left > 0 and (data := await anext(body, b"")):
-                        left -= len(data)
-            if body is not None and self._ours:
-                # Pulling on ends the HTTP client's generators, which trio would miss; the lease
+                    await _pull_on(body)
+                # Pulling on ends the HTTP client's generators, which trio would miss; the scope
                 # makes the first pull that needs the network fail instead of reading on.
-                with contextlib.suppress(Exception), self.lease.poisoned():
-                    async for _ in body:
-                        pass
+                with anyio.CancelScope() as scope:
+                    scope.cancel()
+                    await _pull_on(body)
             with contextlib.suppress(Exception):
                 await response.aclose()
+        self.lease.waker = None
+
+
+async def _pull_on(body: AsyncIterator[bytes]) -> None:
+    left = _DRAIN_BYTES
+    with contextlib.suppress(Exception):
+        while left > 0 and (data := await anext(body, b"")):
+            left -= len(data)
 
 
 class _AsyncNap:

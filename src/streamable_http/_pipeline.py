@@ -20,7 +20,7 @@ __all__ = ["batched", "mapped"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_JOIN_SECONDS = 5.0
+_JOIN_SECONDS = 1.0
 _CLOSED = "the stream was closed"
 
 AHEAD = 1000

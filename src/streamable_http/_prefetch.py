@@ -23,7 +23,7 @@ __all__ = ["AsyncPrefetch", "Prefetch"]
 T = TypeVar("T")
 
 _CLOSED = "the stream was closed"
-_JOIN_SECONDS = 5.0
+_JOIN_SECONDS = 1.0
 
 
 class _Queue(Generic[T]):

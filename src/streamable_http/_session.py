@@ -8,7 +8,7 @@ well, an `error`. Nothing here knows threads, tasks, clocks or an HTTP client.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import define
 
@@ -57,6 +57,7 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 _NOTHING_COMES = frozenset({204, 205})
+_EXCERPT_SECONDS = 5.0
 
 
 @define
@@ -138,15 +139,15 @@ class Session(Generic[T]):
 
     def reply(self, value: object = None) -> None:
         """The effect was performed, with this result."""
-        self._advance(lambda: self._steps.send(value))
+        self._advance(self._steps.send, value)
 
     def fail(self, error: StreamError) -> None:
         """The effect could not be performed."""
-        self._advance(lambda: self._steps.throw(error))
+        self._advance(self._steps.throw, error)
 
-    def _advance(self, step: Callable[[], Effect]) -> None:
+    def _advance(self, step: Callable[[Any], Effect], value: object) -> None:
         try:
-            self.effect = step()
+            self.effect = step(value)
         except StopIteration:
             self.effect = None
         except BaseException as exc:
@@ -251,10 +252,10 @@ class Session(Generic[T]):
 
     def _excerpt(self) -> Steps[bytes]:
         """The start of a refused body: what comes in time, up to the limit; never an error."""
-        limit, patience = self.order.limits.error_excerpt, self.now + 5
+        limit, until = self.order.limits.error_excerpt, self.now + _EXCERPT_SECONDS
         body = bytearray()
         try:
-            while len(body) < limit and self.now < patience and (data := (yield from Read())):
+            while len(body) < limit and (data := (yield from Read(within=until - self.now))):
                 body += data
         except StreamError:
             pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,7 +21,9 @@ async def applied(fn: Callable[..., Any], *arguments: Any) -> Any:
     """What `fn` returns, awaited if need be; its StopAsyncIteration must not look like an end."""
     try:
         result: Any = fn(*arguments)
-        return (await result) if isinstance(result, Awaitable) else result
+        if inspect.isawaitable(result):
+            return await result
+        return result
     except (StopIteration, StopAsyncIteration) as exc:
         raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
 

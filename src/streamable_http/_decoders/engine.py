@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -60,7 +60,7 @@ class Decoder(Protocol[T_co]):
 DecoderFactory = Callable[[], Decoder[T_co]]
 
 
-class Position(NamedTuple):
+class Position(msgspec.Struct, frozen=True):
     """A place between two items of a stream, from which it could be gone on with."""
 
     event_id: str = ""

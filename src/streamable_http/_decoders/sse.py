@@ -88,7 +88,7 @@ class SSEData(Spec[T]):
 
 class _Events(SSEEngine[ServerSentEvent]):
     def make(self, event: str, data: bytes, event_id: str, retry: int | None) -> ServerSentEvent:
-        return ServerSentEvent(event, str(data, "utf-8", "replace"), event_id, retry)
+        return ServerSentEvent(event, data.decode("utf-8", "replace"), event_id, retry)
 
     def make_all(
         self, events: Iterable[str], data: list[Any], ids: Iterable[str]
@@ -98,7 +98,7 @@ class _Events(SSEEngine[ServerSentEvent]):
 
 class _Texts(SSEEngine[str]):
     def make(self, event: str, data: bytes, event_id: str, retry: int | None) -> str:
-        return str(data, "utf-8", "replace")
+        return data.decode("utf-8", "replace")
 
     def make_all(self, events: Iterable[str], data: list[Any], ids: Iterable[str]) -> list[str]:
         return data

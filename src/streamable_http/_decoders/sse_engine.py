@@ -18,7 +18,7 @@ from .convert import bad_item
 from .engine import BadItem, Batch, Context, Engine, Position, cut_in, too_large
 from .sse_blocks import first_blank_line, plain_blocks
 from .sse_event import ServerSentEvent
-from .sse_marks import Blocks, Run, SSEMarks
+from .sse_marks import Blocks, OneMark, Run, SSEMarks
 
 __all__ = ["SSEEngine"]
 
@@ -27,6 +27,7 @@ T = TypeVar("T")
 _FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
 _LONGEST_FIELD = 5
 _LONGEST_RETRY = 10**18
+_WORTH_A_SHORTCUT = 512  # bytes; fewer are read sooner line by line
 
 
 class SSEEngine(Engine[T]):
@@ -61,12 +62,12 @@ class SSEEngine(Engine[T]):
         self._bom = LeadingBOM()
         self._after_cr = False
         self._tail = bytearray()  # the unfinished line
+        self._quick = False  # whether a plain event may come next
         self._clear()
 
     def _clear(self) -> None:
         """Forgets the current block."""
-        self._fresh = True
-        self._held = 0  # bytes of its fields
+        self._held = 0  # bytes of its lines
         self._data: bytes | bytearray | None = None
         self._type = b""
         self._id: str | None = None
@@ -81,23 +82,35 @@ class SSEEngine(Engine[T]):
         """The items for many events, none of which sets a reconnection time."""
 
     def feed(self, data: bytes, /) -> Batch[T]:
+        # The commonest chunk of all by far: one event of one line.
+        if self._quick and data[:6] == b"data: " and data[-2:] == b"\n\n":
+            text = data[6:-2]
+            if not (10 in text or 13 in text or text == self._terminal or len(data) > self._limit):
+                try:
+                    item = self.make("message", text, "", None)
+                except Exception:
+                    return self._feed_any(data)
+                self._index += 1
+                self._end = self._start = self._read = self._read + len(data)
+                end = Position("", self._end)
+                return Batch([item], OneMark(end), end, None, False, len(data))
+        return self._feed_any(data)
+
+    def _feed_any(self, data: bytes) -> Batch[T]:
         before = self._end
         self._items: list[T] = []
         self._marks = SSEMarks()
         self._error: Exception | None = None
         self._ended = False
         if not self._over:
-            self._feed(data)
+            self._read_chunk(data)
+            self._quick = self._plain and not self.event_id and self._between_blocks()
         if self._end == before and not self._items:
             return Batch(self._items, error=self._error, ended=self._ended)
-        return Batch(
-            self._items,
-            self._marks,
-            self._position(),
-            self._error,
-            self._ended,
-            self._end - before or len(data),
-        )
+        run = self._run
+        end = run.position(self.event_id, self._end, run.length)
+        size = self._end - before or len(data)
+        return Batch(self._items, self._marks, end, self._error, self._ended, size)
 
     def finish(self, *, framed: bool = True) -> Batch[T]:
         if self._over:
@@ -108,10 +121,7 @@ class SSEEngine(Engine[T]):
             return Batch([], error=cut_in("an event"))
         return Batch([])
 
-    def _position(self) -> Position:
-        return self._run.position(self.event_id, self._end, self._run.length)
-
-    def _feed(self, data: bytes) -> None:
+    def _read_chunk(self, data: bytes) -> None:
         if self._bom.held is not None:
             data = self._bom.strip(data)
             self._read = self._start = self._bom.size
@@ -123,7 +133,7 @@ class SSEEngine(Engine[T]):
                 data = data[1:]
         if not data:
             return
-        if self._plain:
+        if self._plain and len(data) >= _WORTH_A_SHORTCUT:
             if not self._between_blocks():
                 # Finish the block that is open: there may be plain ones behind it.
                 cut = first_blank_line(data)
@@ -135,7 +145,7 @@ class SSEEngine(Engine[T]):
             self._read_lines(data)
 
     def _between_blocks(self) -> bool:
-        return self._fresh and not self._tail and not self._over
+        return not (self._held or self._tail or self._after_cr or self._over or self._bom.held)
 
     def _read_blocks(self, data: bytes) -> int:
         """Reads the plain blocks that `data` starts with, and returns how many bytes they are."""
@@ -157,7 +167,8 @@ class SSEEngine(Engine[T]):
         self._marks.blocks = Blocks(before, self._read, data[: found.size], found.separator, ids)
         if found.ids is not None:
             self.event_id = found.ids[-1]
-            self._run = Run()
+            if self._run.length:
+                self._run = Run()
         self._index += len(found.data)
         self._read += found.size
         self._start = self._read
@@ -166,7 +177,7 @@ class SSEEngine(Engine[T]):
 
     def _read_lines(self, data: bytes) -> None:
         """Reads any bytes, cut anywhere."""
-        self._after_cr = data.endswith(b"\r")
+        self._after_cr = data[-1:] == b"\r"
         for piece in data.splitlines(keepends=True):
             self._read += len(piece)
             line = piece.rstrip(b"\r\n")
@@ -198,21 +209,12 @@ class SSEEngine(Engine[T]):
         name, _, value = line.partition(b":")
         if name not in self._meaningful:
             return
-        if len(line) + self._held > self._limit:
+        self._held += len(line)
+        if self._held > self._limit:
             self._outgrown()
             return
-        if value.startswith(b" "):
+        if value and value[0] == 32:
             value = value[1:]
-        if name:
-            self._fresh = False
-            self._held += len(value) + 1
-            self._read_field(name, value)
-        else:
-            self._index += 1
-            comment = ServerSentEvent("", _text(value))
-            self._append(cast("T", comment), self._end, self.event_id)
-
-    def _read_field(self, name: bytes, value: bytes) -> None:
         if name == b"data":
             if self._data is None:
                 self._data = value
@@ -226,6 +228,11 @@ class SSEEngine(Engine[T]):
         elif name == b"id":
             if b"\0" not in value:
                 self._id = _text(value)
+        elif not name:
+            self._held -= len(line)
+            self._index += 1
+            comment = ServerSentEvent("", _text(value))
+            self._append(cast("T", comment), self._end, self.event_id)
         elif value.isdigit():
             digits = value.lstrip(b"0")
             self._retry = self.retry_ms = int(digits or 0) if len(digits) < 19 else _LONGEST_RETRY
@@ -233,29 +240,28 @@ class SSEEngine(Engine[T]):
     def _dispatch(self, end: int) -> None:
         """Acts on the blank line whose first byte ends at `end`."""
         event_id = self.event_id if self._id is None else self._id
-        if self._data is not None:
-            event, data = _text(self._type) or "message", bytes(self._data)
-            if event == self._failure_event:
-                item = ServerSentEvent(event, _text(data), event_id, self._retry)
-                self._stop(StreamFailed(f"the server reported a failure: {item!r:.200}", item=item))
-                return
-            if data == self._terminal:
-                self._over = self._ended = True
-            elif not self._deliver(event, data, event_id, end):
-                return
-            elif event == self._last_event:
-                self._over = self._ended = True
+        if self._data is not None and not self._deliver(bytes(self._data), event_id, end):
+            return
         if self._id is not None:
             self.event_id = event_id
-            self._run = Run()
+            if self._run.length:
+                self._run = Run()
         self._end = end
         self._start = self._read
         self._clear()
 
-    def _deliver(self, event: str, data: bytes, event_id: str, end: int) -> bool:
-        """Makes the item, and tells whether the stream goes on."""
+    def _deliver(self, data: bytes, event_id: str, end: int) -> bool:
+        """Makes the item of the block, and tells whether the block is done with."""
+        event = _text(self._type) if self._type else "message"
+        if event == self._failure_event:
+            item = ServerSentEvent(event, _text(data), event_id, self._retry)
+            self._stop(StreamFailed(f"the server reported a failure: {item!r:.200}", item=item))
+            return False
+        if data == self._terminal:
+            self._over = self._ended = True
+            return True
         try:
-            item = self.make(event, data, event_id, self._retry)
+            made = self.make(event, data, event_id, self._retry)
         except Exception as exc:
             error = bad_item(
                 exc, self._on_bad_item, index=self._index, offset=self._start, data=data
@@ -265,10 +271,11 @@ class SSEEngine(Engine[T]):
                 return False
             self.skipped += 1
         else:
-            if self._id is None and event_id:
+            if event_id and self._id is None:
                 self._marks.digests[len(self._items)] = self._run.add(event, data)
-            self._append(item, end, event_id)
+            self._append(made, end, event_id)
         self._index += 1
+        self._over = self._ended = event == self._last_event
         return True
 
     def _append(self, item: T, end: int, event_id: str) -> None:
@@ -290,4 +297,4 @@ class SSEEngine(Engine[T]):
 
 
 def _text(data: bytes) -> str:
-    return str(data, "utf-8", "replace")
+    return data.decode("utf-8", "replace")

@@ -10,7 +10,7 @@ import msgspec
 
 from .engine import Position
 
-__all__ = ["Blocks", "Run", "SSEMarks"]
+__all__ = ["Blocks", "OneMark", "Run", "SSEMarks"]
 
 _BEHIND = 256
 
@@ -44,6 +44,8 @@ class Run:
 
     def position(self, event_id: str, offset: int, length: int) -> Position:
         """The position after the first `length` items of the run."""
+        if not length:
+            return Position(event_id, offset)
         if length > _BEHIND:
             return Position(event_id, offset, (), exact=False)
         return Position(event_id, offset, tuple(self._digests[:length]))
@@ -70,6 +72,18 @@ class Blocks(NamedTuple):
             # The CR of the blank line dispatches; its LF belongs to no event.
             ends.append(self.base + stop - (size == 4))
         return ends
+
+
+class OneMark(msgspec.Struct, gc=False):
+    """The marks of a batch of one item without an ID."""
+
+    end: Position
+
+    def position(self, index: int, /) -> Position:
+        return self.end
+
+    def digest(self, index: int, /) -> bytes | None:
+        return None
 
 
 class SSEMarks(msgspec.Struct):

@@ -25,6 +25,7 @@ app = App(
     help=f"Consume HTTP responses that arrive as a stream of items.\n\nExit codes:\n\n{_CODES}",
     help_format="plaintext",
     version=__version__,
+    suppress_keyboard_interrupt=False,
 )
 
 Url = Annotated[str, Parameter(help="Where to, http or https.")]
@@ -145,4 +146,9 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE
     except StreamError as exc:
         return report(exc)
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        print(exc.strerror or exc, file=sys.stderr)
+        return Exit.FAILED
     return code if isinstance(code, int) else Exit.COMPLETE

@@ -17,7 +17,7 @@ from streamable_http import (
     TimeoutExceeded,
 )
 
-__all__ = ["Exit", "leave", "missing", "report"]
+__all__ = ["Exit", "leave", "missing", "report", "told"]
 
 
 class Exit(enum.IntEnum):
@@ -55,10 +55,15 @@ _EXTRAS = {"cyclopts": "cli", "rich": "cli", "starlette": "demo", "uvicorn": "de
 
 def report(error: StreamError) -> Exit:
     """Says on stderr what ended the stream, and returns the code for it."""
+    print(told(error), file=sys.stderr)
+    return _code(error)
+
+
+def told(error: StreamError) -> str:
+    """An error as one line: where, of which kind, and what."""
     text = str(error)
     where = "" if error.request in text else f"{error.request}: "
-    print(f"{where}{type(error).__name__}: {text}", file=sys.stderr)
-    return _code(error)
+    return f"{where}{type(error).__name__}: {text}"
 
 
 def _code(error: StreamError) -> Exit:
@@ -69,12 +74,11 @@ def _code(error: StreamError) -> Exit:
 
 def missing(error: ModuleNotFoundError) -> Exit:
     """Says which extra to install; a module that no extra brings is a fault of our own."""
-    extra = _EXTRAS.get((error.name or "").partition(".")[0])
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(package)
     if extra is None:
         raise error
-    print(
-        f"this command needs {error.name}: pip install 'streamable-http[{extra}]'", file=sys.stderr
-    )
+    print(f"this command needs {package}: pip install 'streamable-http[{extra}]'", file=sys.stderr)
     return Exit.USAGE
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from streamable_http import Client, Health, RetryPolicy, StreamError, StreamService
 
 from ..cli.console import QuietConsole, plain
+from ..cli.exits import told
 from .endurance import million, slow_consumer
 from .stage import Stage
 from .steps import analytics, at_once, binary, interrupted, pipeline, users
@@ -87,7 +88,7 @@ def _passes(stage: Stage, title: str, step: Step) -> bool:
     except Mismatch as exc:
         stage.say(f"FAILED: {exc}")
     except StreamError as exc:
-        stage.say(f"FAILED: {exc.request}: {type(exc).__name__}: {exc}")
+        stage.say(f"FAILED: {told(exc)}")
     else:
         return True
     return False

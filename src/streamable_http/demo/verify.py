@@ -33,7 +33,7 @@ class Tally:
         """
         number = _number(record)
         expected = self.count + 1
-        if number != expected:
+        if number != expected or isinstance(number, bool):
             raise Mismatch(f"{self.name}: {_wrong(number, expected)}")
         self.count = expected
 
@@ -57,7 +57,7 @@ def _number(record: Any) -> Any:
 
 
 def _wrong(number: object, expected: int) -> str:
-    if not isinstance(number, int):
+    if not isinstance(number, int) or isinstance(number, bool):
         return f"record {expected:,} has no number"
     if number < expected:
         return f"record {number:,} came twice (where {expected:,} was due)"

@@ -113,7 +113,7 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
     """Opens connections under a lease."""
 
     def __init__(self) -> None:
-        self._inner: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        self._inner: Any = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,

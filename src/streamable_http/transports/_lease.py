@@ -7,8 +7,7 @@ whoever closes the stream can end the wait through it, before there is a respons
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Literal, Protocol, Self
 
 from .._values import Timeouts
@@ -80,7 +79,7 @@ class Lease:
         """The head is complete: from here the idle and the between-items clock run."""
         self.in_body = True
 
-    def drain(self, seconds: float) -> None:
+    def hurry(self, seconds: float) -> None:
         """Only this long may be waited from now on."""
         self.in_body = False
         self._phase("idle", seconds)
@@ -143,15 +142,6 @@ class Lease:
         waker = self.waker
         if waker is not None:
             waker.wake(self)
-
-    @contextlib.contextmanager
-    def poisoned(self) -> Generator[None, None, None]:
-        """Within it every wait raises `Interrupted`, though the stream is not closed."""
-        closed, self.closed = self.closed, True
-        try:
-            yield
-        finally:
-            self.closed = closed
 
     def bound(self, clock: Clock) -> float | None:
         """The setting of a clock."""
