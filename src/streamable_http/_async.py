@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
 from ._delivery import Delivery, Mark
-from ._errors import StreamError
+from ._errors import StreamClosed, StreamError
 from ._opening import Opening
 from ._prefetch import AsyncPrefetch
 from ._progress import ProgressTeller
@@ -182,7 +182,7 @@ class AsyncStream(AsyncFlow[T]):
         self._pump: AsyncPump[T] | None = None
         self._batches: AsyncBatches[T] | None = None
         self._governors: list[AsyncFlow[Any]] = []
-        self._finished = False
+        self._closed = False
 
     async def open(self) -> Self:
         """Sends the request and returns once a response is accepted.
@@ -192,6 +192,7 @@ class AsyncStream(AsyncFlow[T]):
         """
         pump = self._pump = self._opening.async_pump()
         try:
+            self._refuse_closed()  # after `_pump` is set, where `aclose` looks for it
             await pump.open()
         except StreamError as exc:
             await pump.close()
@@ -216,15 +217,20 @@ class AsyncStream(AsyncFlow[T]):
     ) -> None:
         await self.aclose()
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StreamClosed(f"{self._opening.label}: the stream was closed before it was opened")
+
     async def aclose(self) -> None:
-        batches, self._finished = self._batches, True
-        if batches is not None:
-            await batches.close()
+        self._closed, self._items = True, iter(())
+        reading = self._pump if self._batches is None else self._batches
+        if reading is not None:
+            await reading.close()
         for operator in self._governors:
             await operator._stop()
 
     def __del__(self) -> None:
-        if getattr(self, "_batches", None) is not None and not self._finished:
+        if getattr(self, "_batches", None) is not None and not self._closed:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2)
 
     async def __anext__(self) -> T:
@@ -252,7 +258,7 @@ class AsyncStream(AsyncFlow[T]):
         except StreamError as exc:
             raise self._witnessed(exc) from exc.__cause__
         if batch is None:
-            self._finished = True
+            self._closed = True
             self._opening.settle(self._delivery)
             raise StopAsyncIteration
         self._delivery.load(batch)

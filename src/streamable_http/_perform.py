@@ -238,7 +238,7 @@ class AsyncPerformer(_Base):
         with anyio.CancelScope(shield=True):
             if body is not None:
                 if drain and self._ours:
-                    self.lease.drain(_DRAIN_SECONDS)
+                    self.lease.hurry(_DRAIN_SECONDS)
                     await _pull_on(body)
                 # Pulling on ends the HTTP client's generators, which trio would miss; the scope
                 # makes the first pull that needs the network fail instead of reading on.

@@ -269,6 +269,7 @@ class Session(Generic[T]):
             terminal=order.terminal,
             failure=order.failure,
             event_id=self.position.event_id,
+            behind=self.position.behind,
             on_bad_item=order.on_bad_item,
         )
         engine: Engine[T] = build_engine(order.decoder, order.registry, context)
@@ -326,7 +327,7 @@ class Session(Generic[T]):
             setting=limit,
             seen=limit + 1,
         )
-        return Batch(batch.items[: limit - self.decoded], batch.marks, size=batch.size), over
+        return batch.first(limit - self.decoded), over
 
     # The decisions -----------------------------------------------------------------------------
 
@@ -374,12 +375,8 @@ class Session(Generic[T]):
             raise reason
         total = order.timeouts.total
         if total is not None and now + delay > self._started + total:
-            raise TimeoutExceeded(
-                f"no time is left of Timeouts(total={total}) for another try",
-                kind="total",
-                seconds=total,
-            ) from reason
-        if order.follow and self._tally.connects and not self.position.event_id:
+            raise self._out_of_time(total) from reason
+        if order.follow and self._tally.connects and not self._faithful_position:
             self._tally.gaps += 1
             self._tell(Gap(request=order.label, count=self._tally.gaps))
         return delay
@@ -409,7 +406,11 @@ class Session(Generic[T]):
             return False
         # A followed stream without IDs is a live feed: it goes on with what comes, and the gap
         # is counted and told.
-        return bool(self.position.event_id and self.position.exact) or self.order.follow
+        return self._faithful_position or self.order.follow
+
+    @property
+    def _faithful_position(self) -> bool:
+        return bool(self.position.event_id and self.position.exact)
 
     def _asked(self) -> float | None:
         if self._engine is not None and self._engine.retry_ms is not None:
@@ -426,6 +427,12 @@ class Session(Generic[T]):
             tries=tries,
         )
         error.__cause__ = reason
+        self._bear_witness(error)
+        return error
+
+    def _out_of_time(self, total: float) -> TimeoutExceeded:
+        message = f"no time is left of Timeouts(total={total}) for another try"
+        error = TimeoutExceeded(message, kind="total", seconds=total)
         self._bear_witness(error)
         return error
 

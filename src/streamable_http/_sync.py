@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from ._delivery import Delivery, Mark
-from ._errors import StreamError
+from ._errors import StreamClosed, StreamError
 from ._opening import Opening
 from ._prefetch import Prefetch
 from ._progress import ProgressTeller
@@ -169,7 +169,7 @@ class Stream(Flow[T]):
         self._pump: Pump[T] | None = None
         self._batches: Batches[T] | None = None
         self._governors: list[Flow[Any]] = []
-        self._finished = False
+        self._closed = False
 
     def open(self) -> Self:
         """Sends the request and returns once a response is accepted.
@@ -179,6 +179,7 @@ class Stream(Flow[T]):
         """
         pump = self._pump = self._opening.pump()
         try:
+            self._refuse_closed()  # after `_pump` is set, where `close` looks for it
             pump.open()
         except StreamError as exc:
             pump.close()
@@ -203,16 +204,21 @@ class Stream(Flow[T]):
     ) -> None:
         self.close()
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StreamClosed(f"{self._opening.label}: the stream was closed before it was opened")
+
     def close(self) -> None:
-        batches, self._finished = self._batches, True
-        if batches is not None:
-            batches.close()
+        self._closed, self._items = True, iter(())
+        reading = self._pump if self._batches is None else self._batches
+        if reading is not None:
+            reading.close()
         for operator in self._governors:
             operator._stop()
 
     def __del__(self) -> None:
         batches = getattr(self, "_batches", None)
-        if batches is not None and not self._finished:
+        if batches is not None and not self._closed:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2)
             batches.close()
 
@@ -241,7 +247,7 @@ class Stream(Flow[T]):
         except StreamError as exc:
             raise self._witnessed(exc) from exc.__cause__
         if batch is None:
-            self._finished = True
+            self._closed = True
             self._opening.settle(self._delivery)
             raise StopIteration
         self._delivery.load(batch)

@@ -22,10 +22,8 @@ class LeadingBOM:
         self.size = 0
 
     def strip(self, data: bytes) -> bytes:
-        """The bytes that are no BOM, as far as they are known."""
-        if self.held is None:
-            return data
-        data = self.held + data
+        """The bytes that are no BOM, as far as they are known; to be asked until it is decided."""
+        data = (self.held or b"") + data
         if len(data) < len(_BOM) and _BOM.startswith(data):
             self.held = data
             return b""

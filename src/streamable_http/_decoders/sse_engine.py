@@ -25,6 +25,7 @@ __all__ = ["SSEEngine"]
 T = TypeVar("T")
 
 _FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
+_LINE_ENDS = (b"\n", b"\r", b"")
 _LONGEST_FIELD = 5
 _LONGEST_RETRY = 10**18
 _WORTH_A_SHORTCUT = 512  # bytes; fewer are read sooner line by line
@@ -74,7 +75,7 @@ class SSEEngine(Engine[T]):
         self._retry: int | None = None
 
     @abc.abstractmethod
-    def make(self, event: str, data: bytes, event_id: str, retry: int | None) -> T:
+    def make(self, event: str, data: bytes, event_id: str, retry: int | None, /) -> T:
         """The item for one event; raises if it cannot be made of `data`."""
 
     @abc.abstractmethod
@@ -177,25 +178,28 @@ class SSEEngine(Engine[T]):
 
     def _read_lines(self, data: bytes) -> None:
         """Reads any bytes, cut anywhere."""
+        pieces = data.splitlines(keepends=True)
         self._after_cr = data[-1:] == b"\r"
-        for piece in data.splitlines(keepends=True):
+        unfinished = data[-1:] not in _LINE_ENDS and pieces.pop()
+        if self._tail and pieces:
+            self._read -= len(self._tail)
+            pieces[0] = bytes(self._tail) + pieces[0]
+            self._tail = bytearray()
+        for piece in pieces:
             self._read += len(piece)
             line = piece.rstrip(b"\r\n")
-            if len(line) == len(piece):
-                self._hold(line)
+            if line:
+                self._read_line(line)
             else:
-                if self._tail:
-                    line = bytes(self._tail) + line
-                    self._tail = bytearray()
-                if line:
-                    self._read_line(line)
-                else:
-                    self._dispatch(self._read - len(piece) + 1)
+                self._dispatch(self._read - len(piece) + 1)
             if self._over:
                 return
+        if unfinished:
+            self._hold(unfinished)
 
     def _hold(self, piece: bytes) -> None:
         """Keeps what there is of an unfinished line, as far as it may mean something."""
+        self._read += len(piece)
         tail = self._tail
         tail += piece
         name, colon, _ = tail[: _LONGEST_FIELD + 1].partition(b":")
@@ -279,7 +283,7 @@ class SSEEngine(Engine[T]):
         return True
 
     def _append(self, item: T, end: int, event_id: str) -> None:
-        if self._id is None and self._run.length:
+        if self._run.length and self._id is None:
             self._marks.runs[len(self._items)] = self._run, self._run.length
         self._marks.ends.append(end)
         self._marks.ids.append(event_id)

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from streamable_http import Failure, StreamError, __version__
 
 from .check import run_check
+from .console import QuietConsole
 from .exits import Exit, report
 from .get import DecoderName, Output, run_get
 from .request import Target
@@ -140,7 +141,13 @@ def demo(
 def run(arguments: Sequence[str]) -> int:
     """Runs the command that the arguments name, and returns its exit code."""
     try:
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(
+            arguments,
+            console=QuietConsole(),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
     except CycloptsError as exc:
         print(f"{exc}\nsee streamable-http --help", file=sys.stderr)
         return Exit.USAGE

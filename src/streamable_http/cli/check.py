@@ -70,7 +70,7 @@ def _told(findings: Findings) -> list[tuple[str, str]]:
     arrivals = findings.arrivals
     items = "" if arrivals.items is None else f"{arrivals.items:,} items, "
     coding = {None: "not asked", "": "none, though gzip is accepted"}
-    end = findings.error or f"ended, proved by: {findings.ended}"
+    end = findings.error or f"ended, proved by {findings.ended}"
     if not findings.error and findings.ended is None:
         end = "still running"
     return [
