@@ -30,23 +30,26 @@ def layer(name: str, modules: str, packages: str = "") -> Layer:
 
 
 LAYERS = (
-    layer("values", "_errors _values", "attr attrs typing_extensions"),
+    layer("values", "_errors _values _reports _checks _version", "attr attrs typing_extensions"),
     layer("decoders", "_decoders", "msgspec pydantic"),
     layer(
         "session",
-        "_effects _retry _replay _resume _redirects _content _session _delivery _turns",
+        "_effects _order _retry _replay _resume _redirects _content _allowance _tally _session"
+        " _delivery _turns",
         "tenacity",
     ),
     layer(
         "faces",
-        "transports _call _perform _opening _logging _progress _pump _tasks _prefetch _sync _async"
-        " _clients _pipeline _many _stores",
+        "transports _call _perform _request _options _opening _logging _progress _pump _tasks"
+        " _prefetch _sync _async _pipeline _async_pipeline _roster _many _async_many _gather"
+        " _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
     ),
-    layer("facade", "__init__ decoders service testing compat", "httpx_sse"),
+    layer("facade", "__init__ decoders service _convention testing compat", "httpx_sse"),
 )
 PURE = frozenset({"values", "decoders", "session"})
 EXTRAS = {
+    "__main__": frozenset[str](),
     "cli": frozenset({"cyclopts", "rich"}),
     "demo": frozenset({"rich", "starlette", "uvicorn"}),
 }

@@ -4,6 +4,7 @@ The docs write `import streamable_http as shttp`.
 """
 
 from ._async import AsyncFlow, AsyncStream
+from ._async_many import AsyncMerged
 from ._clients import AsyncClient, Client
 from ._errors import (
     ConfigurationError,
@@ -23,32 +24,26 @@ from ._errors import (
     StreamTruncated,
     TimeoutExceeded,
 )
-from ._many import AsyncMerged, Merged
-from ._request import Request, SharedOptions, StreamOptions
-from ._resume import LastEventID, NoResume
-from ._retry import RetryPolicy
-from ._sync import Flow, Stream
-from ._values import (
+from ._many import Merged
+from ._reports import (
     Connected,
     Connecting,
-    Cursor,
     Ended,
     Failed,
-    Failure,
     Gap,
-    Headers,
-    Limits,
     Outcome,
     Progress,
-    ResponseInfo,
     Retrying,
     StreamEvent,
     StreamStats,
     Succeeded,
     Summary,
-    Terminal,
-    Timeouts,
 )
+from ._request import Request, SharedOptions, StreamOptions
+from ._resume import LastEventID, NoResume
+from ._retry import RetryPolicy
+from ._sync import Flow, Stream
+from ._values import Cursor, Failure, Headers, Limits, ResponseInfo, Terminal, Timeouts
 from ._version import __version__
 from .decoders import (
     NDJSON,

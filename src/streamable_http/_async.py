@@ -17,8 +17,9 @@ from ._opening import Opening
 from ._prefetch import AsyncPrefetch
 from ._progress import ProgressTeller
 from ._pump import AsyncBatches, AsyncPump
+from ._reports import Progress, StreamStats, Summary
 from ._tasks import applied
-from ._values import Cursor, Progress, ResponseInfo, StreamStats, Summary
+from ._values import Cursor, ResponseInfo
 
 __all__ = ["AsyncFlow", "AsyncStream"]
 

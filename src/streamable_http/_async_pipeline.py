@@ -12,12 +12,14 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from ._async import AsyncFlow, AsyncStream
+from ._checks import check_callable, check_number, check_seconds
 from ._delivery import Mark
 from ._errors import StreamClosed
-from ._pipeline import AHEAD, check_callable, check_number, check_seconds
+from ._pipeline import AHEAD
+from ._reports import StreamStats
 from ._tasks import applied, spawn
 from ._turns import Over, Turns
-from ._values import Cursor, StreamStats
+from ._values import Cursor
 
 __all__ = ["batched", "mapped"]
 

@@ -6,32 +6,37 @@ import abc
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, overload
-from urllib.parse import urlsplit
 
 import httpx
 from typing_extensions import Unpack
 
 from ._async import AsyncStream
+from ._async_many import AsyncMerged
 from ._call import AsyncHTTPClient, HTTPClient
 from ._decoders.choose import check_registry
 from ._decoders.engine import DecoderFactory
-from ._errors import ConfigurationError
-from ._many import AsyncMerged, FailureHook, Merged, gather, gather_async
+from ._gather import gather, gather_async
+from ._many import Merged
 from ._opening import Opening
 from ._options import (
     Defaults,
     check_auth,
+    checked_base_url,
     checked_headers,
     checked_hooks,
     checked_instance,
     checked_prefetch,
     checked_timeouts,
     opening_of,
+    refuse_beside_http,
+    with_default,
 )
+from ._reports import EventHook, Outcome
 from ._request import HeaderTypes, Request, StreamOptions
 from ._retry import RetryPolicy
+from ._roster import FailureHook
 from ._sync import Stream
-from ._values import EventHook, Limits, Outcome, Timeouts
+from ._values import Limits, Timeouts
 from ._version import __version__
 from .transports import AsyncHTTPTransport, HTTPTransport
 from .transports._httpx import environment_proxies
@@ -102,7 +107,7 @@ class _BaseClient(abc.ABC, Generic[H]):
             ConfigurationError: An argument is wrong.
         """
         if http is not None:
-            _refuse_beside_http(
+            refuse_beside_http(
                 base_url=base_url,
                 params=params,
                 cookies=cookies,
@@ -116,8 +121,8 @@ class _BaseClient(abc.ABC, Generic[H]):
             )
         check_auth(auth)
         self._defaults = Defaults(
-            base_url=_checked_base_url(base_url) or str(getattr(http, "base_url", "")),
-            headers=_with_user_agent(checked_headers(headers, "headers")),
+            base_url=checked_base_url(base_url) or str(getattr(http, "base_url", "")),
+            headers=with_default(checked_headers(headers, "headers"), _USER_AGENT),
             timeouts=checked_timeouts(timeout, Timeouts()),
             retry=checked_instance(retry, "retry", (RetryPolicy,), RetryPolicy()),
             limits=checked_instance(limits, "limits", (Limits,), Limits()),
@@ -381,26 +386,3 @@ class AsyncClient(_BaseClient[AsyncHTTPClient]):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def _refuse_beside_http(**settings: Any) -> None:
-    given = [f"{name}=" for name, value in settings.items() if value]
-    if given:
-        raise ConfigurationError(
-            f"http= brings its own settings, so {', '.join(given)} would be ignored: set them on "
-            f"that client"
-        )
-
-
-def _checked_base_url(url: object) -> str:
-    text = str(url)
-    if text and urlsplit(text).scheme not in {"http", "https"}:
-        raise ConfigurationError(
-            f"base_url={url!r} is not an http or https URL: pass one such as 'https://host/v1'"
-        )
-    return text
-
-
-def _with_user_agent(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    named = any(name.lower() == "user-agent" for name, _ in headers)
-    return headers if named else (*headers, _USER_AGENT)

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._values import Cursor, Headers, ResponseInfo, StreamStats
+    from ._reports import StreamStats
+    from ._values import Cursor, Headers, ResponseInfo
 
 __all__ = [
     "ConfigurationError",

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ._values import Connected, Connecting, Ended, EventHook, Gap, Retrying, StreamEvent
+from ._reports import Connected, Connecting, Ended, EventHook, Gap, Retrying, StreamEvent
 
 __all__ = ["guarded", "logger", "teller"]
 

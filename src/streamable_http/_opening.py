@@ -19,9 +19,10 @@ from ._logging import teller
 from ._order import Order
 from ._perform import AsyncPerformer, Performer
 from ._pump import AsyncPump, Pump
+from ._reports import EventHook, StreamStats
 from ._resume import cursor_of
 from ._session import Session
-from ._values import Cursor, EventHook, ResponseInfo, StreamStats
+from ._values import Cursor, ResponseInfo
 from .transports._lease import Lease
 
 __all__ = ["Opening", "PrefetchBounds"]

@@ -16,12 +16,25 @@ from ._decoders.watch import check_watch
 from ._errors import ConfigurationError
 from ._opening import Opening, PrefetchBounds
 from ._order import Order
+from ._reports import EventHook
 from ._request import Request
 from ._resume import LastEventID, NoResume, is_idempotent, position_of
 from ._retry import RetryPolicy
-from ._values import Cursor, EventHook, Failure, Limits, Terminal, Timeouts
+from ._values import Cursor, Failure, Limits, Terminal, Timeouts
 
-__all__ = ["Defaults", "checked_headers", "checked_prefetch", "checked_timeouts", "opening_of"]
+__all__ = [
+    "Defaults",
+    "check_auth",
+    "checked_base_url",
+    "checked_headers",
+    "checked_hooks",
+    "checked_instance",
+    "checked_prefetch",
+    "checked_timeouts",
+    "opening_of",
+    "refuse_beside_http",
+    "with_default",
+]
 
 T = TypeVar("T")
 
@@ -311,3 +324,31 @@ def _flag(options: Mapping[str, Any], name: str) -> bool:
     if isinstance(value, bool):
         return value
     raise ConfigurationError(f"{name}={value!r} is neither True nor False")
+
+
+def refuse_beside_http(**settings: Any) -> None:
+    """Refuses settings that a client passed as `http=` would silently ignore."""
+    given = [f"{name}=" for name, value in settings.items() if value]
+    if given:
+        raise ConfigurationError(
+            f"http= brings its own settings, so {', '.join(given)} would be ignored: set them on "
+            f"that client"
+        )
+
+
+def checked_base_url(url: object) -> str:
+    """The base URL as text; "" if there is none."""
+    text = str(url)
+    if text and urlsplit(text).scheme not in {"http", "https"}:
+        raise ConfigurationError(
+            f"base_url={url!r} is not an http or https URL: pass one such as 'https://host/v1'"
+        )
+    return text
+
+
+def with_default(
+    headers: tuple[tuple[str, str], ...], default: tuple[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The headers, with `default` unless there is one of its name."""
+    named = any(name.lower() == default[0] for name, _ in headers)
+    return headers if named else (*headers, default)

@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from ._checks import check_callable, check_number, check_seconds
 from ._delivery import Mark
-from ._errors import ConfigurationError, StreamClosed
+from ._errors import StreamClosed
+from ._reports import StreamStats
 from ._sync import Flow, Stream
 from ._turns import Over, Turns
-from ._values import Cursor, StreamStats
+from ._values import Cursor
 
 __all__ = ["batched", "mapped"]
 
@@ -44,24 +46,6 @@ def batched(source: Flow[T], size: int | None, seconds: float | None) -> Flow[li
         return _Batched(source, size)
     check_seconds(seconds)
     return _TimedBatches(source, size, seconds)
-
-
-def check_callable(value: object, name: str) -> None:
-    """Refuses what cannot be called."""
-    if not callable(value):
-        raise ConfigurationError(f"{name}={value!r} is not callable: pass a function of one item")
-
-
-def check_number(value: object, name: str) -> None:
-    """Refuses what is no number of things."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name}={value!r} is not a whole number from 1 up")
-
-
-def check_seconds(value: object) -> None:
-    """Refuses what is no length of time."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ConfigurationError(f"seconds={value!r} is not a time: pass seconds above 0, or None")
 
 
 def applied(fn: Callable[[T], R], item: T) -> R:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from ._errors import ConfigurationError
 from ._logging import guarded
-from ._values import Progress, ResponseInfo, StreamStats
+from ._reports import Progress, StreamStats
+from ._values import ResponseInfo
 
 __all__ = ["ProgressTeller"]
 

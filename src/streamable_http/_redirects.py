@@ -36,15 +36,16 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
     location = head.headers.get("location", "")
     if not location:
         raise RedirectError(f"the server answered {head.status_code} without a Location")
-    url = urljoin(head.url, location)
     try:
+        url = urljoin(head.url, location)
         old, new = urlsplit(head.url), urlsplit(url)
-        bare = target.bare or not _same_origin(old, new)
+        bare = not _same_origin(old, new) or target.bare
     except ValueError as exc:
         raise RedirectError("the Location of the redirect is not a URL", location=location) from exc
     if new.scheme not in _DEFAULT_PORTS or not new.hostname:
         raise RedirectError(
-            f"the redirect leads to {new.scheme!r}, not to an http or https URL", location=location
+            f"the Location of the redirect (scheme {new.scheme!r}) is no http or https URL with a host",
+            location=location,
         )
     method = _method(target.method, head.status_code)
     body = target.body and method == target.method
@@ -52,7 +53,7 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
         if bare:
             raise RedirectError(
                 f"a {head.status_code} asks to send the body of this {method} to another origin, "
-                f"{new.scheme}://{new.netloc}: request that URL yourself if it is to be trusted",
+                f"{new.scheme}://{new.netloc.rpartition('@')[2]}: request that URL yourself if it is to be trusted",
                 location=location,
             )
         if not replayable:

@@ -8,9 +8,10 @@ from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, overload
 from typing_extensions import Unpack
 
 from ._decoders.engine import BadItem, DecoderFactory
+from ._reports import EventHook
 from ._resume import Resume
 from ._retry import RetryPolicy
-from ._values import Cursor, EventHook, Failure, Limits, Terminal, Timeouts
+from ._values import Cursor, Failure, Limits, Terminal, Timeouts
 
 __all__ = ["HeaderTypes", "Request", "SharedOptions", "StreamOptions"]
 

@@ -70,8 +70,8 @@ def resume_headers(position: Position) -> tuple[tuple[str, bytes], ...]:
 
 
 def cursor_of(position: Position, count: int, request: str) -> Cursor | None:
-    """The public form of a position; None where there is nothing to go on with."""
-    if not position.event_id:
+    """The public form of a position; None where there is nothing to go on with faithfully."""
+    if not (position.event_id and position.exact):
         return None
     return Cursor(
         kind=LAST_EVENT_ID,

@@ -7,7 +7,7 @@ randomness come from the caller, so that minutes of backoff can be tested in no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -30,6 +30,8 @@ _NOT_ACTED_ON = frozenset({408, 425, 429, 503})
 _MAY_PASS = _NOT_ACTED_ON | {500, 502, 504}
 
 _DEFAULT_TRIES = 5
+_A_WAIT = "a tenacity strategy such as wait_fixed(1)"
+_A_VERDICT = "a function of a StreamError that returns True, False or None"
 _DEFAULT_WAIT = wait_exponential(multiplier=0.5, max=30)
 
 
@@ -119,16 +121,19 @@ class RetryPolicy:
             value: Any = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
                 raise ConfigurationError(
-                    f"RetryPolicy({name}={value!r}) is not a number of seconds"
+                    f"RetryPolicy({name}={value!r}) is not a number of seconds: pass 0 or more"
                 )
         if self.min_delay > self.max_delay:
             raise ConfigurationError(
-                f"RetryPolicy(min_delay={self.min_delay}) is above max_delay={self.max_delay}"
+                f"RetryPolicy(min_delay={self.min_delay}) is above max_delay={self.max_delay}: raise "
+                f"max_delay, or lower min_delay"
             )
-        for name in ("wait", "on"):
+        for name, fix in (("wait", _A_WAIT), ("on", _A_VERDICT)):
             value = getattr(self, name)
             if value is not None and not callable(value):
-                raise ConfigurationError(f"RetryPolicy({name}={value!r}) is not callable")
+                raise ConfigurationError(
+                    f"RetryPolicy({name}={value!r}) is not callable: pass {fix}"
+                )
 
     def allows(self, error: StreamError, *, resend: bool) -> bool:
         """`is_retryable`, unless `on` overrules it."""
@@ -206,9 +211,13 @@ def parse_retry_after(headers: Headers) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:18])
+    wanted, sent = _seconds(value), _seconds(headers.get("date", ""))
+    return None if wanted is None or sent is None else max(wanted - sent, 0.0)
+
+
+def _seconds(date: str) -> float | None:
+    parsed = parsedate_tz(date)
     try:
-        wanted = parsedate_to_datetime(value)
-        sent = parsedate_to_datetime(headers.get("date", ""))
-        return max((wanted - sent).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+        return None if parsed is None else float(mktime_tz(parsed))
+    except (ValueError, OverflowError):
         return None

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from attrs import define
-
+from ._allowance import Allowance
 from ._content import ContentDecoder, content_decoder
 from ._decoders.choose import accept_header, build_engine
 from ._decoders.engine import (
@@ -19,7 +18,6 @@ from ._decoders.engine import (
     Context,
     Engine,
     Spec,
-    too_large,
 )
 from ._decoders.watch import watch
 from ._effects import Close, Effect, Emit, Open, Read, Sleep, Steps, Target
@@ -27,7 +25,6 @@ from ._errors import (
     ConfigurationError,
     ConnectError,
     ContentTypeError,
-    LimitExceeded,
     RedirectError,
     RetriesExhausted,
     StatusError,
@@ -38,19 +35,11 @@ from ._errors import (
 from ._order import Order
 from ._redirects import MAX_REDIRECTS, PERMANENT, is_redirect, redirected
 from ._replay import Replay
+from ._reports import Connected, Connecting, Ended, Gap, Proof, Retrying, StreamEvent, StreamStats
 from ._resume import NoResume, resume_headers
 from ._retry import Backoff, parse_retry_after
-from ._values import (
-    Connected,
-    Connecting,
-    Ended,
-    Gap,
-    Proof,
-    ResponseInfo,
-    Retrying,
-    StreamEvent,
-    StreamStats,
-)
+from ._tally import Tally
+from ._values import ResponseInfo
 
 __all__ = ["Session"]
 
@@ -58,19 +47,6 @@ T = TypeVar("T")
 
 _NOTHING_COMES = frozenset({204, 205})
 _EXCERPT_SECONDS = 5.0
-
-
-@define
-class _Tally:
-    """The running counts behind `StreamStats`; cheap to add to, once per chunk."""
-
-    bytes: int = 0
-    connects: int = 0
-    retries: int = 0
-    resumes: int = 0
-    gaps: int = 0
-    skipped: int = 0
-    replayed: int = 0
 
 
 class Session(Generic[T]):
@@ -103,12 +79,12 @@ class Session(Generic[T]):
         self._backoff = Backoff(order.retry, jitter)
         self._engine: Engine[T] | None = None
         self._target = Target(order.method)
-        self._tally = _Tally()
+        self._tally = Tally()
+        self._allowance = Allowance(order.limits)
         self._ended: Proof | None = None
         self._retry_ms: int | None = None
         self._replay = Replay(order.start.behind)
         self._watched: Callable[[Batch[T]], Batch[T]] | None = None
-        self._decoded_bytes = 0
         self._connection_bytes = 0
         self._connected_at: float | None = None
         self._attempts = 0
@@ -123,16 +99,10 @@ class Session(Generic[T]):
     @property
     def stats(self) -> StreamStats:
         """What the stream did so far; `items` counts the decoded ones."""
-        tally, engine = self._tally, self._engine
-        return StreamStats(
+        return self._tally.stats(
             items=self.decoded,
-            bytes=tally.bytes,
-            connects=tally.connects,
-            retries=tally.retries,
-            resumes=tally.resumes,
-            gaps=tally.gaps,
-            skipped=tally.skipped + (0 if engine is None else engine.skipped),
-            replayed=tally.replayed + self._replay.dropped,
+            skipped=0 if self._engine is None else self._engine.skipped,
+            replayed=self._replay.dropped,
             elapsed=self.now - self._started,
             ended=self._ended,
         )
@@ -189,7 +159,7 @@ class Session(Generic[T]):
             self._tally.bytes += len(data)
             self._connection_bytes += len(data)
             for piece in content.feed(data):
-                admitted, over = self._admit(piece)
+                admitted, over = self._allowance.admit(piece)
                 if (yield from self._deliver(engine.feed(admitted))):
                     yield from Close(drain=True)
                     return "terminal"
@@ -289,7 +259,7 @@ class Session(Generic[T]):
         batch = self._replay.drop(batch)
         if self._watched is not None:
             batch = self._watched(batch)
-        batch, over = self._cap(batch)
+        batch, over = self._allowance.cap(batch, self.decoded)
         if batch.end is not None:
             self.position = batch.end
         if batch.items:
@@ -306,28 +276,6 @@ class Session(Generic[T]):
         self._tally.replayed += self._replay.dropped
         if self._engine is not None:
             self._tally.skipped += self._engine.skipped
-
-    def _admit(self, piece: bytes) -> tuple[bytes, LimitExceeded | None]:
-        """What `max_stream_bytes` lets in; cut at the exact byte, so that cuts change no item."""
-        limit = self.order.limits.max_stream_bytes
-        self._decoded_bytes += len(piece)
-        if limit is None or self._decoded_bytes <= limit:
-            return piece, None
-        excess = self._decoded_bytes - limit
-        over = too_large("max_stream_bytes", limit, self._decoded_bytes, "the stream")
-        return piece[: max(len(piece) - excess, 0)], over
-
-    def _cap(self, batch: Batch[T]) -> tuple[Batch[T], LimitExceeded | None]:
-        limit = self.order.limits.max_items
-        if limit is None or self.decoded + len(batch.items) <= limit:
-            return batch, None
-        over = LimitExceeded(
-            f"the stream holds more than Limits(max_items={limit:,}) items",
-            limit="max_items",
-            setting=limit,
-            seen=limit + 1,
-        )
-        return batch.first(limit - self.decoded), over
 
     # The decisions -----------------------------------------------------------------------------
 

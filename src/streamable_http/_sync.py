@@ -14,7 +14,8 @@ from ._opening import Opening
 from ._prefetch import Prefetch
 from ._progress import ProgressTeller
 from ._pump import Batches, Pump
-from ._values import Cursor, Progress, ResponseInfo, StreamStats, Summary
+from ._reports import Progress, StreamStats, Summary
+from ._values import Cursor, ResponseInfo
 
 __all__ = ["Flow", "Stream"]
 

@@ -7,79 +7,42 @@ parameters as a JSON body, answered by Server-Sent Events whose data is JSON and
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from types import MappingProxyType, TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
 
-from attrs import field, frozen
 from typing_extensions import Unpack
 
 from ._async import AsyncStream
 from ._clients import AsyncClient, Client
+from ._convention import (
+    Health,
+    Processed,
+    StreamInfo,
+    checked_base,
+    document_options,
+    health_of,
+    info_of,
+    info_path,
+    parsed,
+    stream_request,
+    stream_requests,
+)
 from ._decoders.engine import DecoderFactory
-from ._decoders.sse import SSEData
 from ._decoders.text import Raw
-from ._errors import ConfigurationError, DecodeError, StreamError
-from ._request import Request, SharedOptions, StreamOptions
-from ._resume import LastEventID
+from ._errors import StreamError
+from ._reports import Outcome, Progress
+from ._request import SharedOptions
+from ._retry import RetryPolicy
 from ._sync import Stream
 from ._tasks import applied
-from ._values import Failure, Limits, Outcome, Progress, Summary
 
 __all__ = ["AsyncStreamService", "Health", "Processed", "StreamInfo", "StreamService"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
-_ENDPOINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,127}")
-_DOCUMENT_LIMITS = Limits(max_stream_bytes=1024 * 1024)
-_NO_DETAILS: Mapping[str, Any] = MappingProxyType({})
-
-
-@frozen(kw_only=True)
-class Health:
-    """Whether a service answers; truthy if it does.
-
-    Attributes:
-        ok: Whether it answered with a success.
-        details: What it said, if that was a JSON object.
-        error: Why not, if it did not.
-    """
-
-    ok: bool
-    details: Mapping[str, Any] = _NO_DETAILS
-    error: StreamError | None = None
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-
-@frozen(kw_only=True)
-class StreamInfo:
-    """What a service says about one of its streams.
-
-    Attributes:
-        name: The endpoint.
-        description: In words, or "".
-        total: How many items it has, if told.
-        details: All that the service said.
-    """
-
-    name: str
-    description: str = ""
-    total: int | None = None
-    details: Mapping[str, Any] = field(default=_NO_DETAILS, repr=False)
-
-
-@frozen(kw_only=True)
-class Processed(Generic[R_co]):
-    """What `process_stream` returns: the processor's results, and a summary of the stream."""
-
-    results: list[R_co]
-    summary: Summary
+_ONCE = RetryPolicy(stop=1)  # whoever asks for the health wants to know it now
 
 
 class StreamService:
@@ -95,14 +58,14 @@ class StreamService:
     """
 
     def __init__(self, base_url: str, *, client: Client | None = None) -> None:
-        self._base = _checked_base(base_url)
+        self._base = checked_base(base_url)
         self._client = Client() if client is None else client
         self._owned = client is None
 
     def health(self) -> Health:
         """Whether the service answers; never raises."""
         try:
-            return _health(self._document("health"))
+            return health_of(self._document("health", retry=_ONCE))
         except StreamError as exc:
             return Health(ok=False, error=exc)
 
@@ -114,13 +77,13 @@ class StreamService:
             StatusError: The service knows no such endpoint, or refuses.
             StreamError: It could not be reached, or its answer is no JSON object.
         """
-        return _info(endpoint, self._document(f"info/{_checked_endpoint(endpoint)}"))
+        return info_of(endpoint, self._document(info_path(endpoint)))
 
-    def _document(self, path: str) -> dict[str, Any]:
+    def _document(self, path: str, retry: RetryPolicy | None = None) -> dict[str, Any]:
         url = f"{self._base}/{path}"
-        options = _document_options()
+        options = document_options(retry)
         with self._client.stream("GET", url, decoder=Raw(), **options) as stream:
-            return _parsed(b"".join(stream))
+            return parsed(b"".join(stream))
 
     @overload
     def stream_data(
@@ -159,7 +122,8 @@ class StreamService:
         Raises:
             ConfigurationError: An argument is wrong.
         """
-        return self._client.open_request(self._request(endpoint, data, decoder, options))
+        request = stream_request(self._base, endpoint, data, decoder, options)
+        return self._client.open_request(request)
 
     def process_stream(
         self,
@@ -189,7 +153,8 @@ class StreamService:
             StreamError: The stream failed; the results that came before are its `items`.
         """
         results: list[R] = []
-        with self._client.open_request(self._request(endpoint, data, decoder, options)) as stream:
+        request = stream_request(self._base, endpoint, data, decoder, options)
+        with self._client.open_request(request) as stream:
             try:
                 summary = stream.process(
                     lambda item: results.append(processor(item)),
@@ -225,19 +190,8 @@ class StreamService:
         Returns:
             `Succeeded` or `Failed` for each endpoint; a failed one keeps the items it had.
         """
-        requests = self._requests(endpoints, data, decoder, options)
+        requests = stream_requests(self._base, endpoints, data, decoder, options)
         return self._client.gather(requests, max_items=max_items, max_concurrent=max_concurrent)
-
-    def _request(
-        self, endpoint: str, data: Any, decoder: Any, options: SharedOptions
-    ) -> Request[Any]:
-        return _stream_request(self._base, endpoint, data, decoder, options)
-
-    def _requests(
-        self, endpoints: object, data: Any, decoder: Any, options: SharedOptions
-    ) -> list[Request[Any]]:
-        pairs = _endpoint_pairs(endpoints, data)
-        return [self._request(name, value, decoder, options) for name, value in pairs]
 
     def close(self) -> None:
         """Closes the client, if it is the service's own."""
@@ -269,14 +223,14 @@ class AsyncStreamService:
     """
 
     def __init__(self, base_url: str, *, client: AsyncClient | None = None) -> None:
-        self._base = _checked_base(base_url)
+        self._base = checked_base(base_url)
         self._client = AsyncClient() if client is None else client
         self._owned = client is None
 
     async def health(self) -> Health:
         """Whether the service answers; never raises."""
         try:
-            return _health(await self._document("health"))
+            return health_of(await self._document("health", retry=_ONCE))
         except StreamError as exc:
             return Health(ok=False, error=exc)
 
@@ -288,13 +242,13 @@ class AsyncStreamService:
             StatusError: The service knows no such endpoint, or refuses.
             StreamError: It could not be reached, or its answer is no JSON object.
         """
-        return _info(endpoint, await self._document(f"info/{_checked_endpoint(endpoint)}"))
+        return info_of(endpoint, await self._document(info_path(endpoint)))
 
-    async def _document(self, path: str) -> dict[str, Any]:
+    async def _document(self, path: str, retry: RetryPolicy | None = None) -> dict[str, Any]:
         url = f"{self._base}/{path}"
-        options = _document_options()
+        options = document_options(retry)
         async with self._client.stream("GET", url, decoder=Raw(), **options) as stream:
-            return _parsed(b"".join(await stream.collect()))
+            return parsed(b"".join(await stream.collect()))
 
     @overload
     def stream_data(
@@ -333,7 +287,8 @@ class AsyncStreamService:
         Raises:
             ConfigurationError: An argument is wrong.
         """
-        return self._client.open_request(self._request(endpoint, data, decoder, options))
+        request = stream_request(self._base, endpoint, data, decoder, options)
+        return self._client.open_request(request)
 
     async def process_stream(
         self,
@@ -367,8 +322,8 @@ class AsyncStreamService:
         async def work(item: Any) -> None:
             results.append(await applied(processor, item))
 
-        stream = self._client.open_request(self._request(endpoint, data, decoder, options))
-        async with stream:
+        request = stream_request(self._base, endpoint, data, decoder, options)
+        async with self._client.open_request(request) as stream:
             try:
                 summary = await stream.process(
                     work, max_concurrent, on_progress=on_progress, progress_every=progress_every
@@ -401,21 +356,10 @@ class AsyncStreamService:
         Returns:
             `Succeeded` or `Failed` for each endpoint; a failed one keeps the items it had.
         """
-        requests = self._requests(endpoints, data, decoder, options)
+        requests = stream_requests(self._base, endpoints, data, decoder, options)
         return await self._client.gather(
             requests, max_items=max_items, max_concurrent=max_concurrent
         )
-
-    def _request(
-        self, endpoint: str, data: Any, decoder: Any, options: SharedOptions
-    ) -> Request[Any]:
-        return _stream_request(self._base, endpoint, data, decoder, options)
-
-    def _requests(
-        self, endpoints: object, data: Any, decoder: Any, options: SharedOptions
-    ) -> list[Request[Any]]:
-        pairs = _endpoint_pairs(endpoints, data)
-        return [self._request(name, value, decoder, options) for name, value in pairs]
 
     async def aclose(self) -> None:
         """Closes the client, if it is the service's own."""
@@ -432,75 +376,3 @@ class AsyncStreamService:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def _checked_base(base_url: object) -> str:
-    if not isinstance(base_url, str) or not re.match(r"https?://[^/?#]+[^?#]*\Z", base_url):
-        raise ConfigurationError(
-            f"base_url={base_url!r} is not where a service is: pass 'http://host:port', with a "
-            f"path if need be, without query"
-        )
-    return base_url.rstrip("/")
-
-
-def _checked_endpoint(endpoint: object) -> str:
-    if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
-        raise ConfigurationError(
-            f"endpoint={endpoint!r:.80} is not a plain name: pass letters, digits, '_', '-', '.' "
-            f"and '~' only, as in 'users'"
-        )
-    return endpoint
-
-
-def _stream_request(
-    base: str, endpoint: str, data: Any, decoder: Any, options: SharedOptions
-) -> Request[Any]:
-    name = _checked_endpoint(endpoint)
-    merged: StreamOptions = {"resume": LastEventID(), "json": {} if data is None else data}
-    if decoder is None:
-        decoder = SSEData()
-        merged |= {"terminal": "[DONE]", "failure": Failure(event="error")}
-    merged.update(options)  # type: ignore[typeddict-item]  # all of SharedOptions are in it
-    request: Request[Any] = Request(
-        "POST", f"{base}/stream/{name}", key=name, decoder=decoder, **merged
-    )
-    return request
-
-
-def _endpoint_pairs(endpoints: object, data: Any) -> list[tuple[str, Any]]:
-    if isinstance(endpoints, str) or not isinstance(endpoints, Iterable):
-        raise ConfigurationError(
-            f"endpoints={endpoints!r} are not several: pass a list of names, or a mapping of names "
-            f"to parameters"
-        )
-    if isinstance(endpoints, Mapping):
-        return list(cast("Mapping[str, Any]", endpoints).items())
-    return [(name, data) for name in cast("Iterable[str]", endpoints)]
-
-
-def _document_options() -> SharedOptions:
-    return {"headers": {"Accept": "application/json"}, "limits": _DOCUMENT_LIMITS}
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError as exc:
-        raise DecodeError(f"the service's answer is not JSON: {exc}", excerpt=body[:64]) from exc
-    if not isinstance(value, dict):
-        raise DecodeError("the service's answer is not a JSON object", excerpt=body[:64])
-    return cast("dict[str, Any]", value)
-
-
-def _health(details: dict[str, Any]) -> Health:
-    return Health(ok=True, details=MappingProxyType(details))
-
-
-def _info(endpoint: str, details: dict[str, Any]) -> StreamInfo:
-    total = details.get("total")
-    return StreamInfo(
-        name=str(details.get("name", endpoint)),
-        description=str(details.get("description", "")),
-        total=total if isinstance(total, int) else None,
-        details=MappingProxyType(details),
-    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import every_cut, tell
+from decoder_harness import every_cut, tell
 
 from streamable_http._decoders.choose import accept_header, build_engine, check_registry
 from streamable_http._decoders.engine import Context, Engine
@@ -29,14 +29,16 @@ class Own:
     [
         ("", "", ""), ("text/event-stream", "text/event-stream", ""), ("nonsense", "", ""),
         ("Text/Event-Stream; charset=UTF-8", "text/event-stream", "UTF-8"), ("/", "", ""),
-        ("text/plain;charset=\"latin-1\"", "text/plain", "latin-1"), ("text/", "", ""),
+        ('text/plain;charset="latin-1"', "text/plain", "latin-1"), ("text/", "", ""),
         ("text/plain ; a=b; CharSet = x ;charset=koi8-r", "text/plain", "koi8-r"),
         ('text/plain; a="; charset=no"; charset=yes', "text/plain", "yes"),
         (r'text/plain; charset="a\"b"', "text/plain", 'a"b'), ("text/plain;", "text/plain", ""),
         ("application/json, text/event-stream", "text/event-stream", ""),
         ("text/event-stream, */*", "text/event-stream", ""), ("a/b, ", "a/b", ""),
-        ('text/plain; a="x,y/z", a/b', "a/b", ""), ("text/html; charset=x, text/html", "text/html", "x"),
-        ("text/html;charset=x, text/plain", "text/plain", ""), ("text/html;charset=x,text/html;charset=y", "text/html", "y"),
+        ('text/plain; a="x,y/z", a/b', "a/b", ""),
+        ("text/html; charset=x, text/html", "text/html", "x"),
+        ("text/html;charset=x, text/plain", "text/plain", ""),
+        ("text/html;charset=x,text/html;charset=y", "text/html", "y"),
         ('text/plain; charset="open', "text/plain", "open"), ("text/plain bad", "", ""),
     ],
 )  # fmt: skip
@@ -54,7 +56,9 @@ def test_media_types(value: str) -> None:
     assert is_media_type(value)
 
 
-@pytest.mark.parametrize("value", ["", "csv", "Text/CSV", "text/csv; a=b", "a/b/c", "a/ b", 5, None])
+@pytest.mark.parametrize(
+    "value", ["", "csv", "Text/CSV", "text/csv; a=b", "a/b/c", "a/ b", 5, None]
+)
 def test_no_media_types(value: Any) -> None:
     assert not is_media_type(value)
 
@@ -166,6 +170,4 @@ def test_a_terminal_that_could_not_be_seen_is_refused() -> None:
             engine(decoder, terminal="END")
     headers = Headers([("Content-Type", "application/x-ndjson")])
     with pytest.raises(ConfigurationError, match=r"NDJSON\(\) has no events"):
-        build_engine(
-            None, check_registry({}), Context(headers=headers, terminal=Terminal("x"))
-        )
+        build_engine(None, check_registry({}), Context(headers=headers, terminal=Terminal("x")))

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
-from harness import tell
+from decoder_harness import tell
 
-from streamable_http._decoders.engine import NO_MARKS, Adapted, Batch, Position
+from streamable_http._decoders.engine import NO_MARKS, Adapted, Batch, Context, Position
 from streamable_http._decoders.plain import adecode, decode
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSEData, SSEText
@@ -71,14 +71,10 @@ def test_an_engine_is_a_decoder_too() -> None:
     assert next(items) == 1
     with pytest.raises(DecodeError):
         next(items)
+    cut = SSEText()()
+    assert list(cut.decode(b"data: x\n")) == []
     with pytest.raises(StreamTruncated):
-        list(SSEText()().flush() if SSEText()().flush() is None else cut_event().flush())
-
-
-def cut_event() -> Any:
-    engine = SSEText()()
-    assert list(engine.decode(b"data: x\n")) == []
-    return engine
+        list(cut.flush())
 
 
 def test_parts_of_a_batch() -> None:
@@ -101,7 +97,8 @@ def test_parts_of_a_batch() -> None:
 
 def test_decode() -> None:
     assert list(decode([b"data: 1\n\nda", b"", b"ta: 2\n\n"], SSEData(int))) == [1, 2]
-    assert list(decode(iter([bytearray(b"1\n"), memoryview(b"2")]), NDJSON())) == [1, 2]
+    buffers: Any = [bytearray(b"1\n"), memoryview(b"2")]
+    assert list(decode(buffers, NDJSON())) == [1, 2]
     assert list(decode([b"a b"], Words)) == ["a", "b"]
     assert list(decode([], NDJSON())) == []
 
@@ -130,12 +127,20 @@ def test_decode_takes_no_more_than_it_needs() -> None:
         next(items)
 
 
+def test_decode_takes_nothing_after_a_terminal() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"1\nEND\n"
+        raise KeyError("mine")
+
+    assert list(decode(chunks(), lambda: NDJSON(int).build(Context(terminal="END")))) == [1]
+
+
 @pytest.mark.parametrize("chunks", [b"1\n", ["1\n"], "1\n"])
 def test_decode_wants_bytes(chunks: Any) -> None:
     with pytest.raises(ConfigurationError, match="pass an iterable of bytes"):
         list(decode(chunks, NDJSON()))
     with pytest.raises(ConfigurationError, match="pass NDJSON"):
-        decode(chunks, NDJSON)  # type: ignore[type-var]
+        decode(chunks, NDJSON)  # type: ignore[arg-type]
 
 
 async def asynchronous(*chunks: bytes) -> AsyncIterator[bytes]:

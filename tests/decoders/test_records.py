@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from harness import cut, cuts, every_cut, tell_spec
+from decoder_harness import cut, cuts, every_cut, tell_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +26,11 @@ ACCEPTED = [
 REFUSED = [
     b"NaN", b"Infinity", b"-Infinity", b"nul", b"TRUE", b"None", b"01", b"-", b"+1", b"1.", b".5",
     b"1e", b"1e+", b"0x1", b"1 2", b"1,", b"--1", b"1e999", b"-1e999", b"[1,]", b"[,1]", b"[1 2]",
-    b"[", b"]", b"[1", b"[1}", b'{"a"}', b'{"a":}', b'{"a":1,}', b"{a:1}", b"{'a':1}", b'{1:1}',
+    b"[", b"]", b"[1", b"[1}", b'{"a"}', b'{"a":}', b'{"a":1,}', b"{a:1}", b"{'a':1}", b"{1:1}",
     b'{"a":1 "b":2}', b'{"a":1}}', b'{"a":1}x', b'"', b'"a', b"'a'", b'"\\x"', b'"\\u12"',
     b'"\\u12g4"', b'"\t"', b'"\x00"', b'"\x1f"', b'"\\ud800"', b'"\\udc00"', b'"\\ud800\\ud800"',
-    b'"\\ud800x"', b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf4\x90\x80\x80"', b'"\xe2\x82"',
+    b'"\\ud800x"', b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf4\x90\x80\x80"',
+    b'"\xe2\x82"',
     b"\xff", b"\x0b1", b"\x0c1", b"1\x00", b"\xc2\xa01", b"\xef\xbb\xbf1", b"//c", b"/**/1", b"# c",
     b"[" * 100_000, b'{"a":' * 100_000, b'"\\', b'{"\xff":1}', b"1" * 5000,
 ]  # fmt: skip
@@ -66,7 +67,9 @@ json_values = st.recursive(
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab\\é"), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("ab\\é"), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -87,7 +90,8 @@ def test_values_are_those_of_the_standard_library(
 pieces = st.sampled_from(
     [
         b"1", b'{"a":1}', b'"x"', b"", b" ", b"\r", b'{"a":', b"1}", b"1 2", b"[1", b"]", b"\xff",
-        b"\xef\xbb\xbf", b"END", b" END\r", b"\xe2\x82\xac", b'"\xe2\x82\xac"', b"true", b"12345678",
+        b"\xef\xbb\xbf", b"END", b" END\r", b"\xe2\x82\xac", b'"\xe2\x82\xac"', b"true",
+        b"12345678",
     ]
 )  # fmt: skip
 bodies = st.lists(st.tuples(pieces, st.sampled_from([b"\n", b"\r\n", b"\n\n", b""])).map(b"".join))
@@ -148,8 +152,10 @@ def test_only_lf_ends_a_line() -> None:
     ("rest", "framed", "unframed"),
     [
         (b"", [], []), (b"  \r", [], []), (b"1", [1], None), (b"true", [True], None),
-        (b" null ", [None], None), (b"1.5", [1.5], None), (b"[1]", [[1]], [[1]]), (b"{}", [{}], [{}]),
-        (b'"a"', ["a"], ["a"]), (b'\xef\xbb\xbf"a"', ["a"], ["a"]), (b'{"a":1}\r', [{"a": 1}], [{"a": 1}]),
+        (b" null ", [None], None), (b"1.5", [1.5], None), (b"[1]", [[1]], [[1]]),
+        (b"{}", [{}], [{}]),
+        (b'"a"', ["a"], ["a"]), (b'\xef\xbb\xbf"a"', ["a"], ["a"]),
+        (b'{"a":1}\r', [{"a": 1}], [{"a": 1}]),
         (b"[1", None, None), (b'"a', None, None), (b"tru", None, None), (b'"\xe2\x82', None, None),
         (b"\xef\xbb", None, None), (b"1 2", None, None),
     ],
@@ -234,7 +240,9 @@ def test_a_large_line_in_small_pieces_takes_linear_time() -> None:
         line = b'"' + b"x" * size + b'"\n'
         engine = NDJSON().build(Context(limits=Limits(max_item_bytes=2 * size)))
         started = time.process_time()
-        items = [x for i in range(0, len(line), 1024) for x in engine.feed(line[i : i + 1024]).items]
+        items = [
+            x for i in range(0, len(line), 1024) for x in engine.feed(line[i : i + 1024]).items
+        ]
         assert math.isclose(len(items[0]), size)
         return time.process_time() - started
 

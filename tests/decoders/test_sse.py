@@ -3,13 +3,14 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx_sse
 import msgspec
 import pytest
-from harness import cut, cuts, every_cut, tell, tell_spec
+from decoder_harness import cut, cuts, every_cut, tell, tell_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sse_reference import Reading, read
@@ -17,6 +18,7 @@ from sse_reference import Reading, read
 from streamable_http._decoders import sse_engine
 from streamable_http._decoders.engine import Context, Position
 from streamable_http._decoders.sse import SSE, ServerSentEvent, SSEData, SSEText
+from streamable_http._decoders.sse_engine import SSEEngine
 from streamable_http._errors import (
     ConfigurationError,
     DecodeError,
@@ -30,7 +32,7 @@ VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "sse.json").rea
 
 # Streams that look like real ones, and lines that are meant to trip a parser.
 plain_events = st.builds(
-    lambda id, event, data, late: id * late + event + id * (not late) + data + b"\n",
+    lambda own, event, data, late: own * late + event + own * (not late) + data + b"\n",
     st.sampled_from([b"", b"id: 7\n", b"id:8\n", b"id: \xc3\xa9\n", b"id:\n", b"id: 1\x002\n"]),
     st.sampled_from([b"", b"event: tick\n", b"event:x\n", b"event:\n", b"event: \xff\n"]),
     st.sampled_from([b"data: a\n", b"data:b\n", b"data\n", b"data:  c\n", b"data: \xe2\x82\xac\n"]),
@@ -50,7 +52,9 @@ odd_streams = st.lists(
 ).map(b"".join)
 one_end = st.builds(
     lambda blocks, end: b"".join(blocks).replace(b"\n", end),
-    st.lists(plain_events | st.sampled_from([b": c\n", b"\n", b": c\n\n", b"data: 1\ndata: 2\n\n"])),
+    st.lists(
+        plain_events | st.sampled_from([b": c\n", b"\n", b": c\n\n", b"data: 1\ndata: 2\n\n"])
+    ),
     line_ends,
 )
 bodies = st.builds(
@@ -59,6 +63,14 @@ bodies = st.builds(
     odd_streams | one_end | st.lists(plain_events, max_size=6).map(b"".join),
     st.sampled_from([b"", b"data: cut", b": cut", b"id: 9\n", b"event: e", b"data: x\n", b"u"]),
 )
+
+
+@pytest.fixture(autouse=True, scope="module", params=[0, sse_engine._WORTH_A_SHORTCUT])
+def worth_a_shortcut(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Every test runs with the shortcut for all chunks, and with it for large ones."""
+    usual, sse_engine._WORTH_A_SHORTCUT = sse_engine._WORTH_A_SHORTCUT, request.param
+    yield request.param
+    sse_engine._WORTH_A_SHORTCUT = usual
 
 
 def expected(reading: Reading) -> list[tuple[Any, ...]]:
@@ -108,7 +120,8 @@ def test_the_shortcut_gives_what_the_general_path_gives(
     for spec in (SSE(), SSEText(), SSEData(str | int)):
         quick = spec.build(Context(event_id=start, on_bad_item="skip"))
         exact = spec.build(Context(event_id=start, on_bad_item="skip"))
-        exact._plain = False  # type: ignore[attr-defined]
+        assert isinstance(exact, SSEEngine)
+        exact._plain = False
         chunks = cut(body, places)
         assert tell(quick, chunks) == tell(exact, chunks)
 
@@ -138,6 +151,7 @@ def test_cuts_change_nothing(body: bytes, places: list[int], context: dict[str, 
 
 
 def test_the_shortcut_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse_engine, "_WORTH_A_SHORTCUT", 0)
     monkeypatch.setattr(sse_engine.SSEEngine, "_read_line", None)
     for body in (
         b"data: a\n\ndata: b\n\n",
@@ -149,6 +163,35 @@ def test_the_shortcut_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         told = tell_spec(SSE(), [body, body])
         assert fields(told.items) == expected(read(body + body))
         assert len(told.items) >= 2
+
+
+def test_one_plain_event_takes_the_shortest_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SSEData(int).build(Context())
+    assert engine.feed(b": hello\n").items == []
+    monkeypatch.setattr(sse_engine.SSEEngine, "_read_chunk", None)
+    batch = engine.feed(b"data: 1\n\n")
+    assert (batch.items, batch.end, batch.size) == ([1], Position(offset=17), 9)
+    assert batch.marks.position(0) == batch.end
+    assert batch.marks.digest(0) is None
+    with pytest.raises(TypeError):
+        engine.feed(b"data: x\n\n")
+
+
+def test_line_ends_of_all_kinds_in_one_chunk() -> None:
+    for body in (
+        b"data: a\n\r\ndata: b\r\n\r\n",
+        b"data: a\r\n\ndata: b\r\n\r\n",
+        b"data: a\n\ndata: b\r\rdata: c\r\n\r\n",
+    ):
+        reading = read(body)
+        for chunks in every_cut(body):
+            told = tell_spec(SSE(), chunks)
+            assert [p.offset for p in told.positions] == [e.end for e in reading.events]
+
+
+def test_a_line_feed_after_an_event_in_its_own_chunk_is_a_blank_line() -> None:
+    chunks = [b"data: 1\r\r", b"data: 2\n\n", b"\n"]
+    assert tell_spec(SSE(), chunks) == tell_spec(SSE(), [b"".join(chunks)])
 
 
 def test_events_come_at_the_earliest_byte() -> None:
@@ -221,7 +264,7 @@ def test_items_behind_an_id_have_digests() -> None:
     body = b"data: 0\n\nid: 1\ndata: a\n\ndata: b\n\nevent: e\ndata: c\n\nid: 2\n\ndata: d\n\n"
     told = tell_spec(SSE(), [body])
     assert [d is not None for d in told.digests] == [False, False, True, True, True]
-    b, c, d = told.digests[2:]
+    b, c, d = (digest or b"" for digest in told.digests[2:])
     assert len({b, c, d}) == 3
     assert [p.behind for p in told.positions] == [(), (), (b,), (b, c), (d,)]
     assert [p.event_id for p in told.positions] == ["", "1", "1", "1", "2"]
@@ -281,7 +324,7 @@ def test_what_was_delivered_before_a_resume_stays_behind() -> None:
     more = tell_spec(SSE(), [b"data: a\n\ndata: b\n\ndata: a\n\n"], event_id="1", behind=(a, b))
     assert [p.behind for p in more.positions] == [(a, b), (a, b), (a, b, a)]
     # It repeats none.
-    other = tell_spec(SSE(), [b"data: c\n\ndata: a\n\n"], event_id="1", behind=(a, b))
+    other = tell_spec(SSE(), [b"data: c\n\ndata: b\n\n"], event_id="1", behind=(a, b))
     assert other.end is not None
     assert other.end.behind == (a, b, *other.digests)
     # A new ID forgets them.
@@ -298,6 +341,12 @@ def test_a_text_terminal_is_not_delivered_and_nothing_after_it_is_read() -> None
     told = tell_spec(SSEData(int), [body], terminal="[DONE]")
     assert (told.items, told.ended, told.error) == ([1], True, None)
     assert told.end == Position("9", 29)
+
+
+def test_a_text_terminal_in_a_chunk_of_its_own() -> None:
+    chunks = [b"data: 1\n\n", b"data: [DONE]\n\n", b"data: 2\n\n"]
+    told = tell_spec(SSEText(), chunks, terminal="[DONE]")
+    assert (told.items, told.ended) == (["1"], True)
 
 
 def test_a_text_terminal_must_be_the_whole_data() -> None:
@@ -341,6 +390,19 @@ def test_bad_data_comes_after_the_items_before_it_with_its_place() -> None:
     assert told.event_id == ""
 
 
+def test_the_place_of_a_bad_item_does_not_depend_on_cuts() -> None:
+    for body, place in (
+        (b"data: 1\r\n\r\ndata: x\r\n\r\n", 11),
+        (b"data: 1\r\rdata: x\r\r", 9),
+        (b"data: 1\n\n\r\n: c\ndata: x\n\n", 11),
+    ):
+        for chunks in every_cut(body):
+            told = tell_spec(SSEData(int), chunks)
+            assert told.items == [1]
+            assert told.error is not None
+            assert told.error[2:4] == (1, place)
+
+
 def test_bad_items_can_be_skipped_or_asked_about() -> None:
     body = b"data: 1\n\ndata: x\n\ndata: 3\n\n"
     told = tell_spec(SSEData(int), [body], on_bad_item="skip")
@@ -378,7 +440,8 @@ def test_a_type_that_cannot_be_read_is_refused_at_once() -> None:
 
 
 def test_specs_are_values() -> None:
-    assert SSEData(int) == SSEData(int) != SSEData(str)
+    assert SSEData(int) == SSEData(int)
+    assert SSEData(int) != SSEData[Any](str)
     assert SSE() == SSE(comments=False) != SSE(comments=True)
     assert len({SSEData(int), SSEData(int), SSEText(), SSEText()}) == 2
     assert repr(SSEData(int)) == "SSEData(type=<class 'int'>)"

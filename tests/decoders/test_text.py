@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness import cut, cuts, every_cut, tell_spec
+from decoder_harness import cut, cuts, every_cut, tell_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +69,8 @@ def test_a_bom_is_removed_once() -> None:
     [
         ("utf-8", "é€😀"), ("UTF8", "é"), ('"utf-8"', "é"), ("us-ascii", "a~\\+"),
         ("iso-8859-1", "é\x85"), ("windows-1252", "é€"), ("koi8-r", "привет"), ("gb18030", "汉字€"),
-        ("gbk", "汉字"), ("big5", "漢字"), ("shift_jis", "表示ソ"), ("euc-jp", "漢字"), ("euc-kr", "한글"),
+        ("gbk", "汉字"), ("big5", "漢字"), ("shift_jis", "表示ソ"),
+        ("euc-jp", "漢字"), ("euc-kr", "한글"),
     ],
 )  # fmt: skip
 def test_charsets(charset: str, text: str) -> None:
@@ -83,8 +84,9 @@ def test_charsets(charset: str, text: str) -> None:
 @pytest.mark.parametrize(
     "charset",
     [
-        "utf-16", "utf-16-le", "utf-32", "utf-7", "iso-2022-jp", "iso-2022-kr", "hz", "cp037", "idna",
-        "punycode", "unicode_escape", "raw_unicode_escape", "rot13", "hex", "nonsense", "a\0b",
+        "utf-16", "utf-16-le", "utf-32", "utf-7", "iso-2022-jp", "iso-2022-kr", "hz", "cp037",
+        "idna", "punycode", "unicode_escape", "raw_unicode_escape", "rot13", "hex", "nonsense",
+        "a\0b",
     ],
 )  # fmt: skip
 def test_charsets_that_are_refused(charset: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
 
-from streamable_http._decoders.engine import Context, Engine, Position, Spec
+from streamable_http._decoders.engine import Adapted, Context, Engine, Position, Spec
 
 
 @dataclass
@@ -33,7 +34,7 @@ def tell(engine: Engine[Any], chunks: list[bytes], *, framed: bool = True) -> To
         told.items += batch.items
         told.positions += map(batch.marks.position, range(len(batch.items)))
         told.digests += map(batch.marks.digest, range(len(batch.items)))
-        assert not batch.items or batch.size > 0
+        assert not batch.items or batch.size > 0 or isinstance(engine, Adapted)
         told.end = batch.end or told.end
         told.ended = told.ended or batch.ended
         if batch.error is not None:
@@ -47,15 +48,13 @@ def facts(error: Exception) -> tuple[Any, ...]:
     return (type(error), str(error), *(getattr(error, name, None) for name in names))
 
 
-def tell_spec(
-    spec: Spec[Any], chunks: list[bytes], *, framed: bool = True, **context: Any
-) -> Told:
+def tell_spec(spec: Spec[Any], chunks: list[bytes], *, framed: bool = True, **context: Any) -> Told:
     return tell(spec.build(Context(**context)), chunks, framed=framed)
 
 
 def cut(body: bytes, places: list[int]) -> list[bytes]:
     bounds = [0, *sorted(place % (len(body) + 1) for place in places), len(body)]
-    return [body[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [body[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def every_cut(body: bytes) -> list[list[bytes]]:

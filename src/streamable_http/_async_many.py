@@ -1,0 +1,161 @@
+"""Many streams at once, with tasks: one that fails never harms the others.
+
+Each source has a worker (a task) that loads one batch and waits until the consumer has taken
+it and asks for more. So each stream's own cursor stays exact, at most one batch of each source is
+held, and a source that floods gets its turn like any other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import anyio
+
+from ._async import AsyncStream
+from ._request import Request
+from ._roster import END, FailureHook, Roster, Source
+from ._tasks import Task, spawn
+
+__all__ = ["AsyncMerged"]
+
+T = TypeVar("T")
+
+
+class AsyncMerged(Generic[T]):
+    """An async iterator of `(key, item)` over many streams; made by `AsyncClient.merge`.
+
+    Use it as an async context manager: leaving the block closes all streams.
+    """
+
+    def __init__(
+        self,
+        requests: Iterable[Request[T]],
+        opener: Callable[[Request[T]], AsyncStream[T]],
+        max_concurrent: int | None,
+        on_failure: FailureHook | None,
+    ) -> None:
+        self._opener = opener
+        self._roster = Roster[AsyncStream[T], deque[anyio.Event]](max_concurrent, on_failure)
+        self._changed = anyio.Event()
+        self._closed = False
+        self._tasks: set[Task] = set()
+        self._current: Source[AsyncStream[T], deque[anyio.Event]] | None = None
+        for request in requests:
+            self._admit(request)
+
+    def add(self, request: Request[T]) -> None:
+        """Another source, from now on."""
+        self._admit(request)
+        self._start()
+
+    async def remove(self, key: Any) -> None:
+        """Closes a source and forgets what it has not yet delivered."""
+        source = self._roster.remove(key)
+        self._want(source)
+        self._notify()
+        await source.stream.aclose()
+
+    def _admit(self, request: Request[T]) -> None:
+        self._roster.add(Source(request.key, self._opener(request), deque()))
+
+    @property
+    def streams(self) -> Mapping[Any, AsyncStream[T]]:
+        """The stream of each source by its key: its `cursor`, `stats` and `response`."""
+        return MappingProxyType({key: one.stream for key, one in self._roster.sources.items()})
+
+    def ack(self) -> None:
+        """The item in hand is done: its stream's cursor passes it."""
+        if self._current is not None:
+            self._current.stream.ack()
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    def _want(self, source: Source[AsyncStream[T], deque[anyio.Event]]) -> None:
+        while source.wanted:
+            source.wanted.popleft().set()
+
+    def _start(self) -> None:
+        for source in self._roster.startable():
+            self._spawn(source)
+
+    def _spawn(self, source: Source[AsyncStream[T], deque[anyio.Event]]) -> None:
+        async def run() -> None:
+            try:
+                await self._run(source)
+            finally:
+                self._tasks.discard(task)
+
+        task = spawn(run, "streamable-http-merge")
+        self._tasks.add(task)
+
+    async def _run(self, source: Source[AsyncStream[T], deque[anyio.Event]]) -> None:
+        error: BaseException | None = None
+        try:
+            await source.stream.open()
+            while not (source.removed or self._closed):
+                await source.stream._load()
+                wanted = anyio.Event()
+                source.wanted.append(wanted)
+                self._roster.speak(source)
+                self._notify()
+                await wanted.wait()
+        except StopAsyncIteration:
+            pass
+        except Exception as exc:
+            error = exc
+        finally:
+            await source.stream.aclose()
+            self._roster.leave(source, error)
+            if not self._closed:
+                self._start()
+            self._notify()
+
+    def __aiter__(self) -> AsyncIterator[tuple[Any, T]]:
+        return self
+
+    async def __anext__(self) -> tuple[Any, T]:
+        while True:
+            source = self._current
+            if source is not None and not source.removed:
+                item = next(source.stream._items, END)
+                if item is not END:
+                    return source.key, item
+                self._want(source)
+            self._current = None
+            self._start()
+            while not (self._closed or self._roster.ready):
+                await self._changed.wait()
+            if self._closed:
+                raise StopAsyncIteration
+            try:
+                self._current = self._roster.next_speaker()
+            except StopIteration:
+                raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        """Closes all streams, from any task."""
+        self._closed = True
+        self._notify()
+        tasks = [*self._tasks]
+        for source in [*self._roster.sources.values()]:
+            await source.stream.aclose()
+            self._want(source)
+        for task in tasks:
+            task.cancel()
+            await task.wait()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

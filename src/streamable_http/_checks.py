@@ -1,0 +1,25 @@
+"""Checks of single arguments that several modules make."""
+
+from __future__ import annotations
+
+from ._errors import ConfigurationError
+
+__all__ = ["check_callable", "check_number", "check_seconds"]
+
+
+def check_callable(value: object, name: str) -> None:
+    """Refuses what cannot be called."""
+    if not callable(value):
+        raise ConfigurationError(f"{name}={value!r} is not callable: pass a function of one item")
+
+
+def check_number(value: object, name: str) -> None:
+    """Refuses what is no number of things."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}={value!r} is not a whole number from 1 up")
+
+
+def check_seconds(value: object) -> None:
+    """Refuses what is no length of time."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ConfigurationError(f"seconds={value!r} is not a time: pass seconds above 0, or None")

@@ -1,0 +1,203 @@
+"""The command as people run it: in a process of its own, with pipes, signals and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from streamable_http import __version__
+from streamable_http.cli.exits import Exit
+from streamable_http.demo.server import running
+
+COMMAND = [sys.executable, "-W", "error", "-m", "streamable_http"]
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running() as base:
+        yield base
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, running; ended by force if the test leaves it so."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        # A shell in the background may have told its children to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def interrupt(process: subprocess.Popen[str]) -> str:
+    """Ctrl-C; what is said on stderr."""
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=SECONDS)
+    assert "Traceback" not in told
+    return told
+
+
+def completed(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def test_a_whole_stream(url: str) -> None:
+    done = completed("get", f"{url}/stream/users", "--terminal", "[DONE]")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1000
+
+
+def test_version() -> None:
+    assert completed("--version").stdout.strip() == __version__
+
+
+def test_an_error_is_one_line() -> None:
+    with running() as gone:
+        pass
+    done = completed("demo", "--url", gone)
+    assert done.returncode == Exit.UNREACHABLE
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"GET {gone}/health: ConnectError: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_reader_leaves(url: str) -> None:
+    with started("get", f"{url}/stream/numbers?limit=1000000000") as process:
+        assert '"n' in first_line(process)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(SECONDS) == Exit.PIPE_CLOSED
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["check", "/stream/users"]])
+def test_the_reader_never_was_there(url: str, arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [*COMMAND, *(url + word if word[0] == "/" else word for word in arguments)]
+    done = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, timeout=SECONDS, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (Exit.PIPE_CLOSED, b"")
+
+
+def test_the_readers_of_the_demo_leave() -> None:
+    with started("demo") as process:
+        assert first_line(process).startswith("health of ")
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(SECONDS) == Exit.PIPE_CLOSED
+
+
+@pytest.mark.parametrize("decoder", ["sse", "raw"])
+def test_ctrl_c_while_reading(url: str, decoder: str) -> None:
+    parameters = "delay=60&label=interrupted"
+    with started("get", f"{url}/stream/numbers?{parameters}", "--decoder", decoder) as process:
+        first_line(process)
+        assert interrupt(process) == "interrupted\n"
+        assert process.returncode == Exit.INTERRUPTED
+
+
+def test_ctrl_c_while_waiting_to_try_again(url: str) -> None:
+    with started("get", f"{url}/stream/numbers?cut_after=1", "--follow", "-v") as process:
+        assert process.stderr is not None
+        while "again in" not in process.stderr.readline():
+            pass
+        assert interrupt(process).endswith("interrupted\n")
+        assert process.returncode == Exit.INTERRUPTED
+
+
+def test_ctrl_c_ends_the_server() -> None:
+    with started("serve", "--port", "0") as process:
+        base = first_line(process).removeprefix("serving on ").strip()
+        assert httpx.get(f"{base}/health").json()["status"] == "ok"
+        with httpx.stream("GET", f"{base}/stream/numbers?delay=60") as response:
+            body = response.iter_raw()
+            next(body)
+            assert interrupt(process) == "interrupted\n"
+            assert process.returncode == Exit.INTERRUPTED
+            with pytest.raises(httpx.TransportError):
+                next(body)
+
+
+def test_a_port_in_use(url: str) -> None:
+    port = url.rpartition(":")[2]
+    done = completed("serve", "--port", port)
+    assert done.returncode == Exit.FAILED
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("lines", [1, 2, 8])
+def test_ctrl_c_ends_the_demo(lines: int) -> None:
+    with started("demo") as process:
+        told = [first_line(process) for _ in range(lines)]
+        base = told[0].removeprefix("health of ").removesuffix(": ok\n")
+        assert interrupt(process) == "interrupted\n"
+        assert process.returncode == Exit.INTERRUPTED
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(base)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("cyclopts", "'--help'", "cli"),
+        ("rich", "'get', 'http://127.0.0.1:1'", "cli"),
+        ("uvicorn", "'serve'", "demo"),
+        ("starlette", "'demo'", "demo"),
+    ],
+)
+def test_a_missing_extra_is_named(module: str, arguments: str, extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv = ['streamable-http', {arguments}];"
+        "from streamable_http.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == Exit.USAGE
+    assert done.stdout == ""
+    wanted = f"this command needs {module}: pip install 'streamable-http[{extra}]'\n"
+    assert done.stderr == wanted
+
+
+def test_a_fault_of_our_own_is_not_hidden() -> None:
+    code = "import sys; sys.modules['msgspec'] = None; from streamable_http.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr

@@ -1,0 +1,83 @@
+"""Fixtures for tests over real sockets, on every face."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import ssl
+import threading
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+import trustme
+from driver import Face
+from server import Server
+
+_RUNTIMES = ("threads", "asyncio", "trio")
+_ALL = [Face(*one) for one in product(_RUNTIMES, (0, 8), ("ours", "httpx", "httpx2"))]  # type: ignore[arg-type]  # product widens the literals
+_OURS = [face for face in _ALL if face.http == "ours"]
+_PULLED = [face for face in _OURS if face.prefetch == 0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """An async test runs on the face that it asked for."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in names}
+    face = next(value for value in arguments.values() if isinstance(value, Face))
+    face.run(functools.partial(pyfuncitem.obj, **arguments))
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("streamable")]
+    assert not left, f"threads are left: {left}"
+    return True
+
+
+@pytest.fixture(params=_ALL, ids=str)
+def face(request: pytest.FixtureRequest) -> Face:
+    """Every face, with and without prefetch, on every HTTP client."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=_OURS, ids=str)
+def own(request: pytest.FixtureRequest) -> Face:
+    """Every face on our own transport, for what the other HTTP clients do not promise."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=_PULLED, ids=str)
+def pulled(request: pytest.FixtureRequest) -> Face:
+    """Every face on our own transport without prefetch."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server that plays scripts; it is stopped, and all its threads with it."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority of our own."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    """What a client passes as `verify=` to trust `tls_server`."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def tls_server(authority: trustme.CA) -> Iterator[Server]:
+    """The same over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    with Server(tls=context) as running:
+        yield running
