@@ -104,7 +104,7 @@ def workloads(items: int) -> list[Workload]:
     as_json: dict[str, Reader] = {
         "httpx-sse, json.loads": json_events,
         "iter_lines, json.loads": json_event_lines,
-        "SSEData(dict)": ours(shttp.SSEData(dict)),
+        "SSEData(dict)": ours(shttp.SSEData(dict[str, Any])),
     }
     ndjson: dict[str, Reader] = {
         "iter_lines, json.loads": json_lines,

@@ -29,8 +29,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     arguments: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in names}
     face = next(value for value in arguments.values() if isinstance(value, Face))
+    before = {*threading.enumerate()}
     face.run(functools.partial(pyfuncitem.obj, **arguments))
-    left = [thread for thread in threading.enumerate() if thread.name.startswith("streamable")]
+    ours = ("streamable", "test-spawned")
+    left = [one for one in {*threading.enumerate()} - before if one.name.startswith(ours)]
     assert not left, f"threads are left: {left}"
     return True
 

@@ -175,7 +175,8 @@ def translated(error: Exception, flavour: ModuleType, lease: Lease, *, ours: boo
     if isinstance(error, flavour.TimeoutException):
         return _timeout(error, flavour, lease)
     if isinstance(error, (flavour.UnsupportedProtocol, flavour.LocalProtocolError)):
-        return ConfigurationError(f"the request cannot be sent: {error}")
+        # What is wrong with a header stands before its value, which may be a secret.
+        return ConfigurationError(f"the request cannot be sent: {str(error).partition(' b')[0]}")
     if isinstance(error, (flavour.ConnectError, flavour.ProxyError)):
         return ConnectError(f"no connection: {error}")
     if isinstance(error, flavour.TransportError):

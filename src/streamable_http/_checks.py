@@ -16,7 +16,9 @@ def check_callable(value: object, name: str) -> None:
 def check_number(value: object, name: str) -> None:
     """Refuses what is no number of things."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name}={value!r} is not a whole number from 1 up")
+        raise ConfigurationError(
+            f"{name}={value!r} is not a number of them: pass a whole number from 1 up"
+        )
 
 
 def check_seconds(value: object) -> None:

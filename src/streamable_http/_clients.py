@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, overload
 
 import httpx
 from typing_extensions import Unpack
@@ -15,6 +15,7 @@ from ._async_many import AsyncMerged
 from ._call import AsyncHTTPClient, HTTPClient
 from ._decoders.choose import check_registry
 from ._decoders.engine import DecoderFactory
+from ._errors import ConfigurationError
 from ._gather import gather, gather_async
 from ._many import Merged
 from ._opening import Opening
@@ -22,8 +23,10 @@ from ._options import (
     Defaults,
     check_auth,
     checked_base_url,
+    checked_flag,
     checked_headers,
     checked_hooks,
+    checked_http,
     checked_instance,
     checked_prefetch,
     checked_timeouts,
@@ -50,6 +53,8 @@ _USER_AGENT = ("user-agent", f"streamable-http/{__version__}")
 
 
 class _BaseClient(abc.ABC, Generic[H]):
+    _is_async: ClassVar[bool]
+
     def __init__(
         self,
         base_url: str = "",
@@ -128,24 +133,27 @@ class _BaseClient(abc.ABC, Generic[H]):
             limits=checked_instance(limits, "limits", (Limits,), Limits()),
             prefetch=checked_prefetch(prefetch, 0),
             registry=check_registry({} if decoders is None else decoders),
-            compress=compress,
-            require_proof=require_proof,
+            compress=checked_flag(compress, "compress"),
+            require_proof=checked_flag(require_proof, "require_proof"),
             hooks=checked_hooks(on_event),
         )
         self._owned = http is None
         self._ours = http is None and transport is None
         if http is not None:
-            self._http: Any = http
+            self._http: Any = checked_http(http, is_async=self._is_async)
             return
         network = {"verify": verify, "cert": cert, "trust_env": trust_env}
-        self._http = self._build(
-            self._transports(network, proxy, transport, mounts),
-            base_url=base_url,
-            params=params,
-            cookies=cookies,
-            auth=auth,
-            trust_env=trust_env,
-        )
+        try:
+            self._http = self._build(
+                self._transports(network, proxy, transport, mounts),
+                base_url=base_url,
+                params=params,
+                cookies=cookies,
+                auth=auth,
+                trust_env=trust_env,
+            )
+        except (ValueError, TypeError, OSError, ImportError, httpx.InvalidURL) as exc:
+            raise ConfigurationError(f"no HTTP client can be made of the settings: {exc}") from exc
 
     @abc.abstractmethod
     def _build(self, transports: tuple[Any, dict[str, Any]], **settings: Any) -> Any:
@@ -180,6 +188,8 @@ class _BaseClient(abc.ABC, Generic[H]):
 
 class Client(_BaseClient[HTTPClient]):
     """Opens streams over HTTP. Safe to share between threads; close it, or use it in a `with`."""
+
+    _is_async = False
 
     def _build(self, transports: tuple[Any, dict[str, Any]], **settings: Any) -> Any:
         transport, mounts = transports
@@ -285,6 +295,8 @@ class Client(_BaseClient[HTTPClient]):
 
 class AsyncClient(_BaseClient[AsyncHTTPClient]):
     """Opens streams over HTTP, on asyncio or trio. Close it, or use it in an `async with`."""
+
+    _is_async = True
 
     def _build(self, transports: tuple[Any, dict[str, Any]], **settings: Any) -> Any:
         transport, mounts = transports

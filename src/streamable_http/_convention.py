@@ -16,7 +16,7 @@ from ._reports import Summary
 from ._request import Request, SharedOptions, StreamOptions
 from ._resume import LastEventID
 from ._retry import RetryPolicy
-from ._values import Failure, Limits
+from ._values import Failure, Limits, without_secrets
 
 __all__ = [
     "Health",
@@ -82,12 +82,16 @@ class Processed(Generic[R_co]):
     summary: Summary
 
 
+def _shown(url: object) -> object:
+    return without_secrets(url) if isinstance(url, str) else url
+
+
 def checked_base(base_url: object) -> str:
     """Where the service is, without a slash at the end."""
     if not isinstance(base_url, str) or not re.match(r"https?://[^/?#]+[^?#]*\Z", base_url):
         raise ConfigurationError(
-            f"base_url={base_url!r} is not where a service is: pass 'http://host:port', with a "
-            f"path if need be, without query"
+            f"base_url={_shown(base_url)!r} is not where a service is: pass 'http://host:port', "
+            f"with a path if need be, without query"
         )
     return base_url.rstrip("/")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
@@ -17,17 +19,19 @@ from ._errors import ConfigurationError
 from ._opening import Opening, PrefetchBounds
 from ._order import Order
 from ._reports import EventHook
-from ._request import Request
+from ._request import Request, StreamOptions
 from ._resume import LastEventID, NoResume, is_idempotent, position_of
 from ._retry import RetryPolicy
-from ._values import Cursor, Failure, Limits, Terminal, Timeouts
+from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secrets
 
 __all__ = [
     "Defaults",
     "check_auth",
     "checked_base_url",
+    "checked_flag",
     "checked_headers",
     "checked_hooks",
+    "checked_http",
     "checked_instance",
     "checked_prefetch",
     "checked_timeouts",
@@ -38,6 +42,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NAMES = frozenset(StreamOptions.__optional_keys__)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -64,6 +70,7 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool
         ConfigurationError: An argument is wrong.
     """
     options: dict[str, Any] = {**request.options}
+    _check_names(options)
     method, url = _checked_method(request.method), _checked_url(request.url, defaults.base_url)
     label = _label(method, url, defaults.base_url)
     limits = checked_instance(options.get("limits"), "limits", (Limits,), defaults.limits)
@@ -125,6 +132,17 @@ def _spec_of(decoder: DecoderFactory[T]) -> Spec[T] | None:
     return cast("Spec[T]", decoder) if isinstance(decoder, Spec) else None
 
 
+def _check_names(options: Iterable[str]) -> None:
+    """Refuses options that are misspelt: ignored, they would be believed to be in force."""
+    for name in options:
+        if name not in _NAMES:
+            near = difflib.get_close_matches(name, _NAMES, n=1)
+            fix = (
+                f"did you mean {near[0]}=?" if near else f"pass one of {', '.join(sorted(_NAMES))}"
+            )
+            raise ConfigurationError(f"{name}= is no option of a stream: {fix}")
+
+
 def _checked_method(method: object) -> str:
     if not isinstance(method, str) or not _TOKEN.fullmatch(method):
         raise ConfigurationError(
@@ -145,8 +163,8 @@ def _checked_url(url: object, base_url: str) -> str:
         return text
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(
-            f"url={text!r} is not an http or https URL: pass one such as 'https://host/path', "
-            f"or set the client's base_url"
+            f"url={without_secrets(text)!r} is not an http or https URL: pass one such as "
+            f"'https://host/path', or set the client's base_url"
         )
     return text
 
@@ -157,8 +175,7 @@ def _label(method: str, url: str, base_url: str) -> str:
         base = urlsplit(base_url)
         path = f"{base.path.rstrip('/')}/{parts.path.lstrip('/')}" if parts.path else base.path
         parts = base._replace(path=path)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{method} {parts.scheme}://{host}{parts.path}"
+    return f"{method} {without_secrets(parts.geturl())}"
 
 
 def _call(
@@ -204,12 +221,23 @@ def checked_headers(headers: object, name: str) -> tuple[tuple[str, str], ...]:
             if not isinstance(key, str) or not isinstance(value, str):
                 raise TypeError
             checked.append((key, value))
-    except (TypeError, ValueError):
-        # Values are left out of the message: they may be secrets.
+    except (TypeError, ValueError, AttributeError):
+        # Values are left out of the messages: they may be secrets.
         raise ConfigurationError(
             f"{name}= of type {type(headers).__name__} are not headers: pass a mapping of text to "
             f"text, or pairs of text"
         ) from None
+    for key, value in checked:
+        if not _TOKEN.fullmatch(key):
+            raise ConfigurationError(
+                f"{name}= has the name {key!r}, which HTTP does not allow: pass one of letters, "
+                f"digits and '-'"
+            )
+        if _CONTROL.search(value):
+            raise ConfigurationError(
+                f"{name}[{key!r}] holds a line end or another control character: strip it (text "
+                f"read from a file often ends with one)"
+            )
     return tuple(checked)
 
 
@@ -320,10 +348,27 @@ def checked_instance(value: object, name: str, kinds: tuple[type, ...], default:
 
 
 def _flag(options: Mapping[str, Any], name: str) -> bool:
-    value = options.get(name, False)
+    return checked_flag(options.get(name, False), name)
+
+
+def checked_flag(value: object, name: str) -> bool:
+    """A setting that is on or off."""
     if isinstance(value, bool):
         return value
-    raise ConfigurationError(f"{name}={value!r} is neither True nor False")
+    raise ConfigurationError(f"{name}={value!r} is neither on nor off: pass True or False")
+
+
+def checked_http(http: object, *, is_async: bool) -> Any:
+    """A client of the caller's own, of the right face."""
+    send = getattr(http, "send", None)
+    builds = callable(getattr(http, "build_request", None))
+    if builds and callable(send) and inspect.iscoroutinefunction(send) is is_async:
+        return http
+    kind, fits = ("async", "AsyncClient") if is_async else ("sync", "Client")
+    raise ConfigurationError(
+        f"http= of type {type(http).__name__} is no {kind} HTTP client: pass an httpx.{fits} or "
+        f"httpx2.{fits}"
+    )
 
 
 def refuse_beside_http(**settings: Any) -> None:
@@ -339,9 +384,15 @@ def refuse_beside_http(**settings: Any) -> None:
 def checked_base_url(url: object) -> str:
     """The base URL as text; "" if there is none."""
     text = str(url)
-    if text and urlsplit(text).scheme not in {"http", "https"}:
+    try:
+        parts = urlsplit(text)
+        wrong = text and not (parts.scheme in {"http", "https"} and parts.hostname)
+    except ValueError:
+        wrong = True
+    if wrong:
         raise ConfigurationError(
-            f"base_url={url!r} is not an http or https URL: pass one such as 'https://host/v1'"
+            f"base_url={without_secrets(text)!r} is not an http or https URL: pass one such as "
+            f"'https://host/v1'"
         )
     return text
 

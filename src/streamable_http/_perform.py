@@ -30,9 +30,12 @@ from ._call import (
 from ._effects import Close, Effect, Emit, Open, Read, Sleep
 from ._errors import ConnectError, ConnectionLost, StreamClosed, StreamError
 from ._values import ResponseInfo
+from .transports._foreign import Plug
 from .transports._lease import Lease
 
 __all__ = ["AsyncPerformer", "Performer"]
+
+_CLOSED = "the stream was closed"
 
 # What is read after a terminal so that the connection can be used again.
 _DRAIN_BYTES = 64 * 1024
@@ -49,19 +52,39 @@ class _Base:
         self._ours = ours
         self._response: Any = None
         self._broken = False
+        self._plug: Plug | None = None
 
     def _translated(self, error: Exception) -> Exception:
         return translated(error, self._flavour, self.lease, ours=self._ours)
 
     def _refuse_broken(self) -> None:
         """An effect that was cut off is not simply repeated: the request may have been sent."""
-        if self.lease.closed:
-            raise StreamClosed("the stream was closed")
+        self._refuse_closed()
         if self._broken:
             self._broken = False
             if self.lease.sent or not self._ours or self.lease.in_body:
                 raise ConnectionLost("the connection was given up when a read was interrupted")
             raise ConnectError("connecting was interrupted")
+
+    def _accept(self, request: Any, response: Any) -> None:
+        """From the head on other clocks run, and closing the stream ends reads on any client."""
+        self.lease.receive_body()
+        read_under_idle_clock(request, self.lease)
+        self._response = response
+        if not self._ours:
+            self._plug = self.lease.waker = Plug(response)
+            self._refuse_closed()
+
+    def _refuse_closed(self) -> None:
+        if self.lease.closed:
+            raise StreamClosed(_CLOSED)
+
+    def _unplug(self) -> None:
+        """The connection may be in its pool soon: closing the stream is not to touch it then."""
+        plug, self._plug = self._plug, None
+        if plug is not None:
+            plug.release()
+        self.lease.waker = None
 
     def _check_clocks(self) -> None:
         """The clocks that a client without leases does not know are looked at before a read."""
@@ -113,9 +136,8 @@ class Performer(_Base):
         self.lease.begin()
         request, options = build_request(self._http, self._call, effect, self.lease)
         response = self._http.send(request, **options)
-        self.lease.receive_body()
-        read_under_idle_clock(request, self.lease)
-        self._response, self._body = response, response.iter_raw()
+        self._accept(request, response)
+        self._body = response.iter_raw()
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
@@ -123,10 +145,9 @@ class Performer(_Base):
         if within is not None:
             self.lease.hurry(within)
         self._check_clocks()
-        for data in self._body:
-            if data:
-                return data
-        return b""
+        data = next(filter(None, self._body), b"")
+        self._refuse_closed()
+        return data
 
     def _sleep(self, seconds: float) -> None:
         nap = _Nap()
@@ -147,10 +168,9 @@ class Performer(_Base):
                 left = _DRAIN_BYTES
                 while left > 0 and (data := next(body, b"")):
                     left -= len(data)
+        self._unplug()
         with contextlib.suppress(Exception):
             response.close()
-        # The connection may be in the pool by now: closing the stream is not to touch it.
-        self.lease.waker = None
 
 
 class _Nap:
@@ -204,9 +224,8 @@ class AsyncPerformer(_Base):
         self.lease.begin()
         request, options = build_request(self._http, self._call, effect, self.lease)
         response = await self._http.send(request, **options)
-        self.lease.receive_body()
-        read_under_idle_clock(request, self.lease)
-        self._response, self._body = response, response.aiter_raw()
+        self._accept(request, response)
+        self._body = response.aiter_raw()
         return head_of(response)
 
     async def _read(self, within: float | None) -> bytes:
@@ -216,10 +235,12 @@ class AsyncPerformer(_Base):
         self._check_clocks()
         if self._body is None:
             return b""
-        async for data in self._body:
+        data = b""
+        async for data in self._body:  # noqa: B007  # the first that holds anything
             if data:
-                return data
-        return b""
+                break
+        self._refuse_closed()
+        return data
 
     async def _sleep(self, seconds: float) -> None:
         nap = _AsyncNap()
@@ -245,9 +266,9 @@ class AsyncPerformer(_Base):
                 with anyio.CancelScope() as scope:
                     scope.cancel()
                     await _pull_on(body)
+            self._unplug()
             with contextlib.suppress(Exception):
                 await response.aclose()
-        self.lease.waker = None
 
 
 async def _pull_on(body: AsyncIterator[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ._checks import check_number
 from ._errors import ConfigurationError
 from ._logging import guarded
 from ._reports import Progress, StreamStats
@@ -27,8 +28,11 @@ class ProgressTeller:
         every: int,
         response: ResponseInfo,
     ) -> None:
-        if every < 1:
-            raise ConfigurationError(f"progress_every={every!r} is not a number of items from 1 up")
+        check_number(every, "progress_every")
+        if on_progress is not None and not callable(on_progress):
+            raise ConfigurationError(
+                f"on_progress={on_progress!r} is not callable: pass a function of a Progress"
+            )
         self._callback = None if on_progress is None else guarded(on_progress, "on_progress")
         self._every = every
         self._told = -1

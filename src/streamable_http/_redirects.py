@@ -44,16 +44,18 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
         raise RedirectError("the Location of the redirect is not a URL", location=location) from exc
     if new.scheme not in _DEFAULT_PORTS or not new.hostname:
         raise RedirectError(
-            f"the Location of the redirect (scheme {new.scheme!r}) is no http or https URL with a host",
+            f"the Location of the redirect (scheme {new.scheme!r}) is no http or https URL with a "
+            f"host",
             location=location,
         )
     method = _method(target.method, head.status_code)
     body = target.body and method == target.method
     if body and method not in {"GET", "HEAD"}:
         if bare:
+            origin = f"{new.scheme}://{new.netloc.rpartition('@')[2]}"
             raise RedirectError(
                 f"a {head.status_code} asks to send the body of this {method} to another origin, "
-                f"{new.scheme}://{new.netloc.rpartition('@')[2]}: request that URL yourself if it is to be trusted",
+                f"{origin}: request that URL yourself if it is to be trusted",
                 location=location,
             )
         if not replayable:

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TypeVar
 
 from ._decoders.engine import Batch, Marks, Position
+from ._decoders.sse_event import ServerSentEvent
 
 __all__ = ["Replay"]
 
@@ -31,34 +32,37 @@ class Replay:
         """The batch without the items that are repeats."""
         if not self._expected or not batch.items:
             return batch
-        repeats = 0
-        for index in range(len(batch.items)):
-            if not self._expected or batch.marks.digest(index) != self._expected[0]:
-                self._expected.clear()
-                break
-            self._expected.popleft()
-            repeats += 1
-        self.dropped += repeats
-        if not repeats:
+        kept = [index for index, item in enumerate(batch.items) if self._is_new(batch, index, item)]
+        self.dropped += len(batch.items) - len(kept)
+        if len(kept) == len(batch.items):
             return batch
         return Batch(
-            batch.items[repeats:],
-            _Shifted(batch.marks, repeats),
+            [batch.items[index] for index in kept],
+            _Picked(batch.marks, kept),
             batch.end,
             batch.error,
             batch.ended,
             batch.size,
         )
 
+    def _is_new(self, batch: Batch[T], index: int, item: T) -> bool:
+        if isinstance(item, ServerSentEvent) and not item.event:
+            return True  # a comment, which is no part of what is repeated
+        if self._expected and batch.marks.digest(index) == self._expected[0]:
+            self._expected.popleft()
+            return False
+        self._expected.clear()
+        return True
 
-class _Shifted:
-    """The marks of a batch that lost its first items."""
 
-    def __init__(self, marks: Marks, by: int) -> None:
-        self._marks, self._by = marks, by
+class _Picked:
+    """The marks of a batch of which some items are left."""
+
+    def __init__(self, marks: Marks, kept: list[int]) -> None:
+        self._marks, self._kept = marks, kept
 
     def position(self, index: int, /) -> Position:
-        return self._marks.position(index + self._by)
+        return self._marks.position(self._kept[index])
 
     def digest(self, index: int, /) -> bytes | None:
-        return self._marks.digest(index + self._by)
+        return self._marks.digest(self._kept[index])

@@ -11,9 +11,9 @@ from ._decoders.engine import BadItem, DecoderFactory
 from ._reports import EventHook
 from ._resume import Resume
 from ._retry import RetryPolicy
-from ._values import Cursor, Failure, Limits, Terminal, Timeouts
+from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secrets
 
-__all__ = ["HeaderTypes", "Request", "SharedOptions", "StreamOptions"]
+__all__ = ["HeaderTypes", "Request", "SharedOptions", "StreamOptions", "shown_key"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -127,4 +127,11 @@ class Request(Generic[T_co]):
         self.options = options
 
     def __repr__(self) -> str:
-        return f"Request({self.method!r}, {self.url.partition('?')[0]!r}, key={self.key!r})"
+        url = without_secrets(str(self.url))
+        return f"Request({self.method!r}, {url!r}, key={shown_key(self.key)!r})"
+
+
+def shown_key(key: object) -> object:
+    """A key for messages: by default it is a URL, which may hold secrets."""
+    is_url = isinstance(key, str) and ("?" in key or "://" in key)
+    return without_secrets(str(key)) if is_url else key

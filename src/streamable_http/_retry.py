@@ -125,8 +125,8 @@ class RetryPolicy:
                 )
         if self.min_delay > self.max_delay:
             raise ConfigurationError(
-                f"RetryPolicy(min_delay={self.min_delay}) is above max_delay={self.max_delay}: raise "
-                f"max_delay, or lower min_delay"
+                f"RetryPolicy(min_delay={self.min_delay}) is above max_delay={self.max_delay}: "
+                f"raise max_delay, or lower min_delay"
             )
         for name, fix in (("wait", _A_WAIT), ("on", _A_VERDICT)):
             value = getattr(self, name)

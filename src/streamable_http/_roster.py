@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from ._checks import check_number
 from ._errors import ConfigurationError, StreamError, StreamsFailed
 from ._reports import Failed, StreamStats
+from ._request import shown_key
 
 __all__ = ["END", "FailureHook", "Roster", "Source"]
 
@@ -51,7 +52,8 @@ class Roster(Generic[S, E]):
     def add(self, source: Source[S, E]) -> None:
         if source.key in self.sources:
             raise ConfigurationError(
-                f"two sources have the key {source.key!r}: pass Request(…, key=…) for each"
+                f"two sources have the key {shown_key(source.key)!r}: pass Request(…, key=…) for "
+                f"each"
             )
         self.sources[source.key] = source
         self._pending.append(source)
@@ -59,7 +61,10 @@ class Roster(Generic[S, E]):
     def remove(self, key: Any) -> Source[S, E]:
         source = self.sources.pop(key, None)
         if source is None:
-            raise ConfigurationError(f"no source has the key {key!r}")
+            raise ConfigurationError(
+                f"no source has the key {shown_key(key)!r}: pass the key of a Request, which is "
+                f"its URL by default"
+            )
         source.removed = True
         if source in self._pending:
             self._pending.remove(source)

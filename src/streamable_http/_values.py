@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
@@ -58,6 +59,18 @@ class Headers(Mapping[str, str]):
         """Each value of `name`, in order."""
         lowered = name.lower()
         return [value for key, value in self._pairs if key == lowered]
+
+
+_CREDENTIALS = re.compile(r"^((?:[^/:]*:)?//)?[^/]*@")
+
+
+def without_secrets(url: str) -> str:
+    """A URL for messages and logs, also one that is not right: no credentials, no query."""
+    return _CREDENTIALS.sub(r"\1", url.partition("#")[0].partition("?")[0])
+
+
+def _shown_url(url: str) -> str:
+    return repr(without_secrets(url))
 
 
 _REDACTED = "[secret]"
@@ -187,7 +200,7 @@ class ResponseInfo:
 
     status_code: int
     headers: Headers
-    url: str
+    url: str = field(repr=_shown_url)
     http_version: str = "HTTP/1.1"
     media_type: str = ""
 

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from streamable_http import ServerSentEvent
+from streamable_http import Headers, ResponseInfo, ServerSentEvent
 from streamable_http.cli.app import run
 from streamable_http.cli.arrivals import Arrivals
 from streamable_http.cli.exits import Exit
-from streamable_http.cli.observe import Findings, Resumption
+from streamable_http.cli.observe import Findings, Resumption, framing_of
 from streamable_http.cli.promises import promises
 from streamable_http.demo.server import running
 
@@ -118,6 +118,29 @@ def test_compression_ranges_and_etag(capsys: Capture) -> None:
         found = checked(capsys, base)
     assert (found["compression"], found["ranges"], found["etag"]) == ("gzip", True, '"v1"')
     assert found["promises"]["resume"]["why"].startswith("by byte ranges")
+
+
+def test_a_question_that_fails_spoils_nothing(capsys: Capture) -> None:
+    async def handler(request: Request) -> Response:
+        asked = "gzip" in request.headers.get("accept-encoding", "")
+        return Response(b"{}\n", status_code=500 if asked else 200, media_type="application/jsonl")
+
+    with running(served(handler)) as base:
+        found = checked(capsys, base)
+    assert (found["status"], found["items"], found["compression"]) == (200, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "framing"),
+    [
+        ("HTTP/2", (), "frames"),
+        ("HTTP/1.1", (("Transfer-Encoding", "chunked"),), "chunked"),
+        ("HTTP/1.1", (("Content-Length", "5"),), "content-length"),
+        ("HTTP/1.0", (), "close"),
+    ],
+)
+def test_framing(version: str, headers: tuple[tuple[str, str], ...], framing: str) -> None:
+    assert framing_of(ResponseInfo(200, Headers(headers), "http://x", version)) == framing
 
 
 @pytest.mark.parametrize(

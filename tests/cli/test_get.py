@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from streamable_http.cli.app import run
 from streamable_http.cli.exits import Exit
@@ -110,6 +112,18 @@ def test_follows_a_feed(url: str, capsysbinary: Capture) -> None:
     arguments = ["--decoder", "sse-text", "--follow", "--max-items", "12"]
     assert run(["get", f"{url}/stream/numbers?cut_after=5", *arguments]) == Exit.COMPLETE
     assert got(capsysbinary) == [f'{{"n":{number}}}' for number in range(1, 13)]
+
+
+def test_a_gap_in_a_feed_is_told(capsysbinary: Capture) -> None:
+    async def feed(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(b"data: x\n\n", media_type="text/event-stream")(scope, receive, send)
+
+    with running(feed) as base:
+        assert run(["get", base, "--follow", "--max-items", "2"]) == Exit.COMPLETE
+    captured = capsysbinary.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert b"the stream ended; again in " in captured.err
+    assert b"items sent meanwhile are missed" in captured.err
 
 
 def test_progress_goes_to_stderr_without_the_query(url: str, capsysbinary: Capture) -> None:

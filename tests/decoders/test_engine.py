@@ -77,18 +77,12 @@ def test_an_engine_is_a_decoder_too() -> None:
         list(cut.flush())
 
 
-def test_parts_of_a_batch() -> None:
+def test_the_first_part_of_a_batch() -> None:
     batch = Lines()().feed(b"a\nb\nc\n")
     batch.error = ValueError()
     first = batch.first(2)
     assert (first.items, first.end, first.error) == (["a", "b"], Position(offset=4), None)
     assert batch.first(0).end is None
-    rest = batch.without_first(1)
-    assert (rest.items, rest.end, rest.error) == (["b", "c"], Position(offset=6), batch.error)
-    assert rest.marks.position(0) == Position(offset=4)
-    assert rest.marks.digest(0) is None
-    event = SSEText()().feed(b"id: 1\n\ndata: a\n\ndata: b\n\n")
-    assert event.without_first(1).marks.digest(0) == event.marks.digest(1) is not None
     assert Batch([1]).marks is NO_MARKS
 
 

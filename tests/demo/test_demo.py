@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamable_http import ConnectError
 from streamable_http.cli.console import QuietConsole
-from streamable_http.demo import endurance, show, steps
+from streamable_http.demo import endurance, memory, show, steps
 from streamable_http.demo.server import running
 from streamable_http.demo.service import create_app
 from streamable_http.demo.show import run_demo
@@ -55,6 +57,20 @@ class Forgetful:
         await self.app({**scope, "headers": headers}, receive, send)
 
 
+class Deaf:
+    """The service, but it never hears of any parameter."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp = create_app()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def deaf() -> Message:
+            message = await receive()
+            return {**message, "body": b"{}"} if message.get("body") else message
+
+        await self.app(scope, deaf, send)
+
+
 def only(wanted: Callable[[int], bool]) -> Callable[[bytes], bytes]:
     def change(body: bytes) -> bytes:
         return EVENT.sub(lambda event: event[0] if wanted(int(event[1])) else b"", body)
@@ -69,12 +85,24 @@ def twice(number: int) -> Callable[[bytes], bytes]:
     return change
 
 
+_looks = itertools.count()
+
+
+def rising(body: bytes) -> bytes:
+    """The view of a service that never waits, though it says so."""
+    body = re.sub(rb'"blocked_for":[^}]+', b'"blocked_for":9.9', body)
+    return re.sub(rb'"sent":\d+', b'"sent":%d' % next(_looks), body)
+
+
 @contextmanager
 def demo_on(
     monkeypatch: pytest.MonkeyPatch, app: Any, *chosen: Callable[[Any], None]
 ) -> Iterator[tuple[Callable[[], bool], io.StringIO]]:
     """Runs the chosen steps against `app`; yields the run and what it prints."""
     monkeypatch.setattr(show, "_STEPS", tuple((step.__name__, step) for step in chosen))
+    monkeypatch.setattr(steps, "_BETWEEN_SECONDS", 0)
+    monkeypatch.setattr(endurance, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("random.random", lambda: 0.0)  # the shortest waits between tries
     out = io.StringIO()
     with running(app) as url:
         yield lambda: run_demo(url, Console(file=out, width=200)), out
@@ -139,6 +167,17 @@ def demo_on(
             endurance.million,
             "numbers: record 123,456 is missing (in its place came 123,457)",
         ),
+        (Deaf(), steps.interrupted, "users: 2 cuts were asked for, and 0 were seen"),
+        (
+            Altered("/pressure", lambda body: body.replace(b'"label":"', b'"label":"x')),
+            endurance.slow_consumer,
+            "numbers: /pressure does not show the stream",
+        ),
+        (
+            Altered("/pressure", rising),
+            endurance.slow_consumer,
+            "numbers: the service sent 1 records while nobody read",
+        ),
         (
             Altered(
                 "/pressure",
@@ -152,7 +191,6 @@ def demo_on(
 def test_a_dishonest_service_is_caught(
     monkeypatch: pytest.MonkeyPatch, app: Any, step: Callable[[Any], None], finding: str
 ) -> None:
-    monkeypatch.setattr(endurance, "_PATIENCE_SECONDS", 0.5)
     with demo_on(monkeypatch, app, step) as (run, out):
         assert not run()
     assert "FAILED: " in out.getvalue()
@@ -160,13 +198,32 @@ def test_a_dishonest_service_is_caught(
     assert out.getvalue().endswith(f"1 of 1 steps failed: {step.__name__}\n")
 
 
-def test_a_stream_without_its_end_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("random.random", lambda: 0.0)  # the shortest waits between tries
-    app = Altered("/stream/analytics", lambda body: body.replace(b"data: [DONE]\n\n", b""))
-    with demo_on(monkeypatch, app, steps.analytics) as (run, out):
+@pytest.mark.parametrize(("endpoint", "step"), [("analytics", "analytics"), ("logs", "at_once")])
+def test_a_stream_without_its_end_is_caught(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, step: str
+) -> None:
+    app = Altered(f"/stream/{endpoint}", lambda body: body.replace(b"data: [DONE]\n\n", b""))
+    with demo_on(monkeypatch, app, getattr(steps, step)) as (run, out):
         assert not run()
-    assert "/stream/analytics" in out.getvalue()
+    assert f"/stream/{endpoint}" in out.getvalue()
     assert "the body ended without the terminal '[DONE]'" in out.getvalue()
+
+
+def test_memory_that_grows_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = itertools.count(50 * 1024 * 1024, 1024 * 1024)
+    monkeypatch.setattr(endurance, "resident_bytes", lambda: next(sizes))
+    with demo_on(monkeypatch, create_app(), endurance.million) as (run, out):
+        assert not run()
+    assert "FAILED: numbers: memory grew by " in out.getvalue()
+
+
+def test_memory_that_cannot_be_measured_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "none")
+    with demo_on(monkeypatch, create_app(), endurance.million) as (run, out):
+        assert run()
+    assert "/s), memory cannot be measured here\n" in out.getvalue()
 
 
 def test_the_other_steps_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def output(name: str, service: str, cwd: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / name), service],
         cwd=cwd,
-        env={"PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
         timeout=60,
@@ -76,7 +77,7 @@ def test_pipeline(service: str, tmp_path: Path) -> None:
     assert last == "200 users in 8 batches; a restart would go on after 200"
 
 
-def test_every_example_is_tested() -> None:
+def test_every_example_has_a_test() -> None:
     names = {path.stem for path in EXAMPLES.glob("*.py")}
 
-    assert names == {name.removeprefix("test_") for name in globals() if name in map("test_{}".format, names)}
+    assert names == {name for name in names if f"test_{name}" in globals()}

@@ -85,9 +85,7 @@ def name(page: object) -> str:
 
 @pytest.mark.usefixtures("quiet_again")
 @pytest.mark.parametrize("page", of_language("python"), ids=name)
-def test_python(
-    page: Path, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_python(page: Path, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     module = types.ModuleType(f"page_{page.stem}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -133,3 +131,19 @@ def test_shell(page: Path, service: str, tmp_path: Path) -> None:
             assert done.returncode == 0, f"{where}\n{done.stdout}{done.stderr}"
             if block.output is not None:
                 assert done.stdout.replace(service, SHOWN_AT) == block.output, where
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        file, _, anchor = target.partition("#")
+        if "://" in file:
+            continue
+        linked = (page.parent / file) if file else page
+        assert linked.is_file(), f"{target} is no file"
+        assert not anchor or anchor in anchors(linked), f"{target} is no heading there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -57,7 +58,7 @@ async def test_a_body_that_goes_on_after_the_terminal_is_given_up(
 async def test_leaving_early_hangs_up(face: Face, server: Server, left: str) -> None:
     url = server.serve("/", streamed(events(1, 2), hold()))
     async with face.client() as client:
-        with pytest.raises(ZeroDivisionError) if left == "exception" else anyio.CancelScope():
+        with contextlib.suppress(ZeroDivisionError):
             async with client.stream("GET", url, decoder=SSEText()) as stream:
                 async for _ in stream:
                     if left == "exception":

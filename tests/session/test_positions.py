@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamable_http._decoders.engine import NO_MARKS, Batch, Context, Position
-from streamable_http._decoders.sse import SSEText
+from streamable_http._decoders.sse import SSE, SSEText
 from streamable_http._delivery import Delivery, Mark
 from streamable_http._errors import ConfigurationError, ResumeError
 from streamable_http._replay import Replay
@@ -188,6 +188,23 @@ def test_a_replay_may_come_in_pieces() -> None:
     assert left == ["d"]
 
 
+def test_after_the_first_item_that_is_no_repeat_nothing_is_dropped() -> None:
+    behind = digests("a", "b")
+    replay = Replay(behind)
+    assert replay.drop(events("c", behind=behind)).items == ["c"]
+    assert replay.drop(events("a", "b", behind=behind)).items == ["a", "b"]
+    assert replay.dropped == 0
+
+
+def test_a_comment_is_no_part_of_a_replay() -> None:
+    behind = digests("a", "b")
+    engine = SSE(comments=True).build(Context(event_id="7", behind=behind))
+    sent = engine.feed(b": one\n\ndata: a\n\n: two\n\ndata: b\n\ndata: c\n\n")
+    left = Replay(behind).drop(sent)
+    assert [event.data for event in left.items] == ["one", "two", "c"]
+    assert left.marks.position(2) == left.end
+
+
 def test_the_marks_of_what_is_left_are_its_own() -> None:
     behind = digests("a", "b")
     batch = Replay(behind).drop(events("a", "b", "c", "d", behind=behind))
@@ -233,6 +250,14 @@ def test_the_cursor_passes_an_item_when_the_next_is_asked_for() -> None:
     assert delivery.rest() == [4]
     assert delivery.committed().resolve() == Position("end")
     assert delivery.after_handed().resolve() == Position("4")
+
+
+def test_what_is_left_of_a_batch_is_not_done() -> None:
+    delivery = Delivery[int](Position("start"))
+    delivery.load(batch_of(1, 3, Position("end")))
+    next(delivery.items)
+    delivery.finish()
+    assert (delivery.committed().resolve(), delivery.handed) == (Position("1"), 1)
 
 
 def test_an_item_can_be_acknowledged_in_hand() -> None:

@@ -44,6 +44,14 @@ def opened(**changes: Any) -> Any:
 # How a stream ends ---------------------------------------------------------------------------
 
 
+def test_a_stream_is_open_once_a_response_is_accepted() -> None:
+    s = session()
+    assert not s.is_open
+    script(s, (OPEN, ConnectError("no")), (CLOSE, None), (Sleep, None))
+    assert not s.is_open
+    assert script(s, (OPEN, head())).is_open
+
+
 def test_framing_proves_the_end() -> None:
     told: list[StreamEvent] = []
     s = script(

@@ -96,19 +96,6 @@ class _NoMarks:
         return None
 
 
-class _Shifted:
-    """The marks of a batch that lost its first items."""
-
-    def __init__(self, marks: Marks, by: int) -> None:
-        self._marks, self._by = marks, by
-
-    def position(self, index: int, /) -> Position:
-        return self._marks.position(index + self._by)
-
-    def digest(self, index: int, /) -> bytes | None:
-        return self._marks.digest(index + self._by)
-
-
 NO_MARKS: Marks = _NoMarks()
 
 
@@ -137,11 +124,6 @@ class Batch(msgspec.Struct, Generic[T_co]):
         """The first `count` items, without what comes after them."""
         end = self.marks.position(count - 1) if count else None
         return Batch(self.items[:count], self.marks, end, size=self.size)
-
-    def without_first(self, count: int) -> Batch[T_co]:
-        """The rest behind the first `count` items."""
-        marks = _Shifted(self.marks, count)
-        return Batch(self.items[count:], marks, self.end, self.error, self.ended, self.size)
 
 
 @frozen

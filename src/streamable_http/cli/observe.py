@@ -23,7 +23,7 @@ from streamable_http import (
 from .arrivals import Arrivals
 from .request import Target
 
-__all__ = ["Findings", "Resumption", "observe"]
+__all__ = ["Findings", "Resumption", "framing_of", "observe"]
 
 _MOST_BYTES = 64 * 1024 * 1024
 _QUESTION_SECONDS = 5.0
@@ -160,13 +160,14 @@ def _head(response: ResponseInfo) -> dict[str, Any]:
         "status": response.status_code,
         "http_version": response.http_version,
         "content_type": headers.get("content-type", ""),
-        "framing": _framing(response),
+        "framing": framing_of(response),
         "etag": headers.get("etag", ""),
         "ranges": headers.get("accept-ranges", "").strip().lower() == "bytes",
     }
 
 
-def _framing(response: ResponseInfo) -> str:
+def framing_of(response: ResponseInfo) -> str:
+    """What marks the end of the body."""
     if not response.framed:
         return "close"
     if response.http_version not in {"HTTP/1.0", "HTTP/1.1"}:
