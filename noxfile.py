@@ -54,6 +54,13 @@ def demo(session: nox.Session) -> None:
     session.run("streamable-http", "demo", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The decoders against the parsers in use, as ratios of one run."""
+    session.install("-e.", "--group=bench")
+    session.run("python", "benchmarks/decoders.py", *session.posargs)
+
+
 @nox.session(venv_backend="uv")
 def build(session: nox.Session) -> None:
     """The sdist and the wheel made of it: their content, and the wheel alone in a clean place."""

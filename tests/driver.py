@@ -88,7 +88,7 @@ class Face:
 
     async def sleep(self, seconds: float) -> None:
         if self.sync:
-            time.sleep(seconds)
+            time.sleep(seconds)  # noqa: ASYNC251  # no loop runs here
         else:
             await anyio.sleep(seconds)
 

@@ -322,9 +322,7 @@ def send(data: bytes) -> Step:
     return lambda exchange: exchange.send(data)
 
 
-def head(
-    status: int = 200, content_type: str | None = "text/event-stream", **headers: str
-) -> Step:
+def head(status: int = 200, content_type: str | None = "text/event-stream", **headers: str) -> Step:
     """The response's head; write `transfer_encoding=` for Transfer-Encoding."""
     lines = [f"HTTP/1.1 {status} Scripted"]
     if content_type is not None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
+from ._checks import check_number
 from ._delivery import Delivery, Mark
 from ._errors import StreamClosed, StreamError
 from ._opening import Opening
@@ -158,6 +159,8 @@ class AsyncFlow(abc.ABC, Generic[T]):
         Raises:
             StreamError: The stream failed; the items that came before are its `items`.
         """
+        if max_items is not None:
+            check_number(max_items, "max_items")
         items: list[T] = []
         try:
             while max_items is None or len(items) < max_items:
@@ -224,6 +227,7 @@ class AsyncStream(AsyncFlow[T]):
 
     async def aclose(self) -> None:
         self._closed, self._items = True, iter(())
+        self._opening.stop_clock()
         reading = self._pump if self._batches is None else self._batches
         if reading is not None:
             await reading.close()

@@ -15,6 +15,7 @@ from ._errors import (
     ConfigurationError,
     ConnectError,
     ConnectionLost,
+    RedirectError,
     StreamClosed,
     StreamError,
     TimeoutExceeded,
@@ -34,6 +35,8 @@ __all__ = [
     "read_under_idle_clock",
     "translated",
 ]
+
+_BAD_LOCATION = "Invalid URL in location header"
 
 USE_CLIENTS_AUTH: Any = object()
 """Stands for "the auth that the client was built with"."""
@@ -174,16 +177,27 @@ def translated(error: Exception, flavour: ModuleType, lease: Lease, *, ours: boo
         return StreamClosed("the stream was closed")
     if isinstance(error, flavour.TimeoutException):
         return _timeout(error, flavour, lease)
+    if isinstance(error, flavour.InvalidURL) or _BAD_LOCATION in str(error):
+        # HTTP clients look at the Location of a redirect even where they do not follow it.
+        return RedirectError("the Location of the redirect is not a URL")
     if isinstance(error, (flavour.UnsupportedProtocol, flavour.LocalProtocolError)):
         # What is wrong with a header stands before its value, which may be a secret.
         return ConfigurationError(f"the request cannot be sent: {str(error).partition(' b')[0]}")
     if isinstance(error, (flavour.ConnectError, flavour.ProxyError)):
-        return ConnectError(f"no connection: {error}")
+        return _no_connection(error)
     if isinstance(error, flavour.TransportError):
         if ours and not lease.sent:
-            return ConnectError(f"no connection: {error}")
+            return _no_connection(error)
         return ConnectionLost(f"the connection was lost: {error}")
     return error
+
+
+def _no_connection(error: Any) -> ConnectError:
+    try:
+        where = f" to {error.request.url.netloc.decode()}"
+    except RuntimeError:  # no request was told to it
+        where = ""
+    return ConnectError(f"no connection{where}: {error}")
 
 
 def _timeout(error: Exception, flavour: ModuleType, lease: Lease) -> StreamError:

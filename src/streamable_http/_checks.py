@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ._errors import ConfigurationError
 
 __all__ = ["check_callable", "check_number", "check_seconds"]
@@ -23,5 +25,5 @@ def check_number(value: object, name: str) -> None:
 
 def check_seconds(value: object) -> None:
     """Refuses what is no length of time."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ConfigurationError(f"seconds={value!r} is not a time: pass seconds above 0, or None")

@@ -22,6 +22,7 @@ from ._opening import Opening
 from ._options import (
     Defaults,
     check_auth,
+    check_transport,
     checked_base_url,
     checked_flag,
     checked_headers,
@@ -54,6 +55,7 @@ _USER_AGENT = ("user-agent", f"streamable-http/{__version__}")
 
 class _BaseClient(abc.ABC, Generic[H]):
     _is_async: ClassVar[bool]
+    _transport_kind: ClassVar[type]
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class _BaseClient(abc.ABC, Generic[H]):
                 transport=transport,
             )
         check_auth(auth)
+        check_transport(transport, self._transport_kind)
         self._defaults = Defaults(
             base_url=checked_base_url(base_url) or str(getattr(http, "base_url", "")),
             headers=with_default(checked_headers(headers, "headers"), _USER_AGENT),
@@ -190,6 +193,7 @@ class Client(_BaseClient[HTTPClient]):
     """Opens streams over HTTP. Safe to share between threads; close it, or use it in a `with`."""
 
     _is_async = False
+    _transport_kind = httpx.BaseTransport
 
     def _build(self, transports: tuple[Any, dict[str, Any]], **settings: Any) -> Any:
         transport, mounts = transports
@@ -297,6 +301,7 @@ class AsyncClient(_BaseClient[AsyncHTTPClient]):
     """Opens streams over HTTP, on asyncio or trio. Close it, or use it in an `async with`."""
 
     _is_async = True
+    _transport_kind = httpx.AsyncBaseTransport
 
     def _build(self, transports: tuple[Any, dict[str, Any]], **settings: Any) -> Any:
         transport, mounts = transports

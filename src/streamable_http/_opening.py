@@ -68,6 +68,7 @@ class Opening(Generic[T]):
         self._hooks = hooks
         self._session: Session[T] | None = None
         self._settled = False
+        self._started = self._stopped = 0.0
 
     @property
     def start(self) -> Position:
@@ -96,7 +97,7 @@ class Opening(Generic[T]):
             raise StreamClosed(
                 f"{self.label}: a stream can be opened once: call client.stream(…) for another"
             )
-        now = time.monotonic()
+        now = self._started = time.monotonic()
         self._session = Session(self.order, jitter=random.random, tell=teller(self._hooks), now=now)
         return self._session, Lease(self.order.timeouts, time.monotonic)
 
@@ -117,9 +118,18 @@ class Opening(Generic[T]):
         """What the stream did so far; `handed` items were handed out, earlier runs included."""
         if self._session is None:
             return StreamStats()
-        # Reading ahead may know the end already; it counts once the consumer has come there.
-        stats = self._session.stats.with_items(handed - self.count)
-        return stats if self._settled else evolve(stats, ended=None)
+        stats = self._session.stats
+        return evolve(
+            stats,
+            items=handed - self.count,
+            elapsed=(self._stopped or time.monotonic()) - self._started,
+            # Reading ahead may know the end already; it counts once the consumer has come there.
+            ended=stats.ended if self._settled else None,
+        )
+
+    def stop_clock(self) -> None:
+        """The consumer has done with the stream: `stats.elapsed` grows no more."""
+        self._stopped = self._stopped or time.monotonic()
 
     def cursor(self, mark: Mark) -> Cursor | None:
         """The public form of a place in the stream."""
@@ -128,5 +138,6 @@ class Opening(Generic[T]):
     def settle(self, delivery: Delivery[T]) -> None:
         """A clean end: the cursor moves to the read position, past trailing blocks without data."""
         self._settled = True
+        self.stop_clock()
         if self._session is not None:
             delivery.settle(self._session.position)

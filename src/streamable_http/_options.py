@@ -27,6 +27,7 @@ from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secret
 __all__ = [
     "Defaults",
     "check_auth",
+    "check_transport",
     "checked_base_url",
     "checked_flag",
     "checked_headers",
@@ -368,6 +369,16 @@ def checked_http(http: object, *, is_async: bool) -> Any:
     raise ConfigurationError(
         f"http= of type {type(http).__name__} is no {kind} HTTP client: pass an httpx.{fits} or "
         f"httpx2.{fits}"
+    )
+
+
+def check_transport(transport: object, kind: type) -> None:
+    """Refuses what is neither the word for httpx's own transport nor a transport of this face."""
+    if transport is None or transport == "httpx" or isinstance(transport, kind):
+        return
+    raise ConfigurationError(
+        f"transport={transport!r} is no transport: pass 'httpx', or an instance of "
+        f"httpx.{kind.__name__}"
     )
 
 

@@ -137,7 +137,9 @@ class Performer(_Base):
         request, options = build_request(self._http, self._call, effect, self.lease)
         response = self._http.send(request, **options)
         self._accept(request, response)
-        self._body = response.iter_raw()
+        # A mock's response may be read already: its bytes are there all the same.
+        read = response.is_stream_consumed
+        self._body = iter(response.stream) if read else response.iter_raw()
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
@@ -225,7 +227,8 @@ class AsyncPerformer(_Base):
         request, options = build_request(self._http, self._call, effect, self.lease)
         response = await self._http.send(request, **options)
         self._accept(request, response)
-        self._body = response.aiter_raw()
+        read = response.is_stream_consumed
+        self._body = aiter(response.stream) if read else response.aiter_raw()
         return head_of(response)
 
     async def _read(self, within: float | None) -> bytes:
@@ -236,7 +239,7 @@ class AsyncPerformer(_Base):
         if self._body is None:
             return b""
         data = b""
-        async for data in self._body:  # noqa: B007  # the first that holds anything
+        async for data in self._body:  # the first that holds anything
             if data:
                 break
         self._refuse_closed()

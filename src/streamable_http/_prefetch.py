@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 import anyio
 
 from ._decoders.engine import Batch
-from ._errors import StreamClosed
-from ._pump import AsyncBatches, Batches
+from ._errors import ConfigurationError, StreamClosed
+from ._pump import ONE_READER, AsyncBatches, Batches
 from ._tasks import spawn
 
 __all__ = ["AsyncPrefetch", "Prefetch"]
@@ -35,6 +35,17 @@ class _Queue(Generic[T]):
         self._items = self._bytes = 0
         self.over = False
         self.error: BaseException | None = None
+        self._has_reader = False
+
+    def enter(self) -> None:
+        """Somebody waits for a batch, and nobody else may."""
+        if self._has_reader:
+            raise ConfigurationError(ONE_READER)
+        self._has_reader = True
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        self._has_reader = False
 
     @property
     def full(self) -> bool:
@@ -104,7 +115,11 @@ class Prefetch(Generic[T]):
     def next_batch(self) -> Batch[T] | None:
         """The next batch, as `Pump.next_batch`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue.ready)
+            self._queue.enter()
+            try:
+                self._changed.wait_for(lambda: self._queue.ready)
+            finally:
+                self._queue.leave()
             self._changed.notify_all()
             return self._queue.get()
 
@@ -148,8 +163,12 @@ class AsyncPrefetch(Generic[T]):
 
     async def next_batch(self) -> Batch[T] | None:
         """The next batch, as `AsyncPump.next_batch`; cancelling it loses nothing."""
-        while not self._queue.ready:
-            await self._changed.wait()
+        self._queue.enter()
+        try:
+            while not self._queue.ready:
+                await self._changed.wait()
+        finally:
+            self._queue.leave()
         batch = self._queue.get()
         self._notify()
         return batch

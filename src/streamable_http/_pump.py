@@ -19,7 +19,7 @@ __all__ = ["AsyncBatches", "AsyncPump", "Batches", "Pump"]
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_ONE_READER = (
+ONE_READER = (
     "the stream is being read already: one reader at a time; to work on items concurrently use "
     "map(fn, max_concurrent=…)"
 )
@@ -127,7 +127,7 @@ class Pump(_Base[T]):
                 self._busy.release()
             raise StreamClosed(_CLOSED)
         if not taken:
-            raise ConfigurationError(_ONE_READER)
+            raise ConfigurationError(ONE_READER)
 
     def _leave(self) -> None:
         self._busy.release()
@@ -208,7 +208,7 @@ class AsyncPump(_Base[T]):
         if self._performer.lease.closed and self.session.effect is not None:
             raise StreamClosed(_CLOSED)
         if self._idle is not None:
-            raise ConfigurationError(_ONE_READER)
+            raise ConfigurationError(ONE_READER)
         self._idle = anyio.Event()
 
     async def _leave(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ._errors import StreamError
 from ._values import Cursor, ResponseInfo
@@ -46,7 +46,7 @@ class StreamStats:
         gaps: Reconnects of a live feed that may have missed items.
         skipped: Bad items that `on_bad_item` let pass.
         replayed: Items that the server sent again and that were dropped.
-        elapsed: Seconds since the stream was opened.
+        elapsed: Seconds from opening the stream until now, or until the consumer was done with it.
         ended: What proved the end, or None before it: "terminal" (the stream's own), "framing"
             (HTTP's), or "closed" (nothing did: the server closed a body of unknown length).
     """
@@ -61,10 +61,6 @@ class StreamStats:
     replayed: int = 0
     elapsed: float = 0.0
     ended: Proof | None = None
-
-    def with_items(self, items: int) -> StreamStats:
-        """The same with another count of delivered items."""
-        return evolve(self, items=items)
 
 
 @frozen(kw_only=True)

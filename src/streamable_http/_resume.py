@@ -92,10 +92,14 @@ def position_of(start: Cursor | str) -> Position:
         return Position(event_id=start)
     if start.kind != LAST_EVENT_ID:
         raise ConfigurationError(
-            f"start={start!r} is of kind {start.kind!r}: this stream goes on with {LAST_EVENT_ID!r}"
+            f"start= is a cursor of kind {start.kind!r}, and this stream goes on with "
+            f"{LAST_EVENT_ID!r}: pass a cursor of that kind, or start without one"
         )
     try:
         behind = tuple(map(bytes.fromhex, start.behind))
     except ValueError as exc:
-        raise ConfigurationError(f"start={start!r} holds a digest that is not hex") from exc
+        raise ConfigurationError(
+            "start= is a cursor with a digest that is not hex: pass stream.cursor or "
+            "Cursor.from_json(…) unchanged"
+        ) from exc
     return Position(event_id=start.value, behind=behind)

@@ -114,7 +114,8 @@ class Roster(Generic[S, E]):
 
     def _end(self) -> None:
         if self._failures:
-            shown = "; ".join(f"{key!r}: {error}" for key, error in self._failures.items())
+            told = [f"{shown_key(key)!r}: {error}" for key, error in self._failures.items()]
+            shown = "; ".join(told)
             raise StreamsFailed(
                 f"{len(self._failures)} of {len(self.sources)} streams failed: {shown[:500]}",
                 failures=dict(self._failures),

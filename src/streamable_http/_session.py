@@ -245,14 +245,20 @@ class Session(Generic[T]):
         engine: Engine[T] = build_engine(order.decoder, order.registry, context)
         if order.follow and not engine.reconnects:
             raise ConfigurationError(
-                f"follow=True needs a format with positions, and {head.media_type or 'this'!r} has "
-                f"none: follow Server-Sent Events, or leave follow off"
+                f"follow=True needs a format with positions, and {self._format(head)} has none: "
+                f"follow Server-Sent Events, or leave follow off"
             )
         self._retire_connection()
         self._engine = engine
         self._watched = watch(context)
         self._replay = Replay(self.position.behind)
         return engine, content_decoder(head.headers, order.limits)
+
+    def _format(self, head: ResponseInfo) -> str:
+        decoder: object = self.order.decoder
+        if decoder is None:
+            return repr(head.media_type)
+        return f"{type(decoder).__name__}()" if isinstance(decoder, Spec) else "your own decoder"
 
     def _deliver(self, batch: Batch[T]) -> Steps[bool]:
         """Hands the batch over; raises its error after its items. Returns whether all is said."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from ._checks import check_number
 from ._delivery import Delivery, Mark
 from ._errors import StreamClosed, StreamError
 from ._opening import Opening
@@ -145,6 +146,8 @@ class Flow(abc.ABC, Generic[T]):
         Raises:
             StreamError: The stream failed; the items that came before are its `items`.
         """
+        if max_items is not None:
+            check_number(max_items, "max_items")
         items: list[T] = []
         try:
             while max_items is None or len(items) < max_items:
@@ -211,6 +214,7 @@ class Stream(Flow[T]):
 
     def close(self) -> None:
         self._closed, self._items = True, iter(())
+        self._opening.stop_clock()
         reading = self._pump if self._batches is None else self._batches
         if reading is not None:
             reading.close()

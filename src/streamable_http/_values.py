@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
@@ -52,7 +53,10 @@ class Headers(Mapping[str, str]):
         return hash(self._pairs)
 
     def __repr__(self) -> str:
-        shown = {name: _REDACTED if name in _SECRET_HEADERS else self[name] for name in self}
+        shown = {name: self[name] for name in self}
+        shown |= dict.fromkeys(_SECRET_HEADERS & shown.keys(), _REDACTED)
+        if "location" in shown:
+            shown["location"] = without_secrets(shown["location"])
         return f"Headers({shown})"
 
     def get_list(self, name: str) -> list[str]:
@@ -79,22 +83,22 @@ _SECRET_HEADERS = frozenset(
 )
 
 
-def _check_seconds(value: object, name: str) -> None:
+def _check_seconds(value: object, owner: str, name: str) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ConfigurationError(
-            f"{name}={value!r} is not a time: pass seconds above 0, or None for no bound"
+            f"{owner}({name}={value!r}) is not a time: pass seconds above 0, or None for no bound"
         )
 
 
-def _check_count(value: object, name: str, *, none: bool = False, least: int = 1) -> None:
+def _check_count(value: object, owner: str, name: str, *, none: bool) -> None:
     if value is None and none:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         or_none = ", or None for no bound" if none else ""
         raise ConfigurationError(
-            f"{name}={value!r} is not a bound: pass a whole number from {least} up{or_none}"
+            f"{owner}({name}={value!r}) is not a bound: pass a whole number from 1 up{or_none}"
         )
 
 
@@ -121,7 +125,7 @@ class Timeouts:
 
     def __attrs_post_init__(self) -> None:
         for attribute in fields(type(self)):
-            _check_seconds(getattr(self, attribute.name), f"Timeouts({attribute.name})")
+            _check_seconds(getattr(self, attribute.name), "Timeouts", attribute.name)
 
 
 @frozen(kw_only=True)
@@ -149,7 +153,7 @@ class Limits:
         for attribute in fields(type(self)):
             name = attribute.name
             optional = name in {"max_stream_bytes", "max_items", "max_decompressed_ratio"}
-            _check_count(getattr(self, name), f"Limits({name})", none=optional)
+            _check_count(getattr(self, name), "Limits", name, none=optional)
 
 
 @frozen

@@ -18,12 +18,21 @@ from streamable_http.demo.server import running
 
 COMMAND = [sys.executable, "-W", "error", "-m", "streamable_http"]
 SECONDS = 30
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with running() as base:
         yield base
+
+
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """A shell that started the tests in the background has them, and their children, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -35,8 +44,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        # A shell in the background may have told its children to ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env=BUFFERED,
     )
     with process:
         try:
@@ -105,7 +113,12 @@ def test_the_reader_never_was_there(url: str, arguments: list[str]) -> None:
     os.close(read)
     command = [*COMMAND, *(url + word if word[0] == "/" else word for word in arguments)]
     done = subprocess.run(
-        command, stdout=write, stderr=subprocess.PIPE, timeout=SECONDS, check=False
+        command,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+        check=False,
+        env=BUFFERED,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (Exit.PIPE_CLOSED, b"")
@@ -128,6 +141,17 @@ def test_ctrl_c_while_reading(url: str, decoder: str) -> None:
         first_line(process)
         assert interrupt(process) == "interrupted\n"
         assert process.returncode == Exit.INTERRUPTED
+
+
+def test_an_unbuffered_stdout_gets_everything(url: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "get", f"{url}/stream/numbers?limit=200000", "--terminal", "[DONE]"],
+        stdout=subprocess.PIPE,
+        env={**BUFFERED, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert len(process.stdout.readlines()) == 200_000
+    assert process.returncode == 0
 
 
 def test_ctrl_c_while_waiting_to_try_again(url: str) -> None:

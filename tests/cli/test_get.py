@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,15 @@ def test_help_names_every_exit_code(capsysbinary: Capture) -> None:
     told = capsysbinary.readouterr().out.decode()
     for code in Exit:
         assert f"{code:>4}  {code.meaning}" in told
+
+
+def test_the_documentation_is_complete(capsysbinary: Capture) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    for code in Exit:
+        assert f"| {code:d} | {code.meaning}".replace("`", "") in page.replace("`", "")
+    for command in ("get", "check", "serve", "demo"):
+        assert run([command, "--help"]) == Exit.COMPLETE
+        options = re.findall(r"--[a-z]+(?:-[a-z]+)*", capsysbinary.readouterr().out.decode())
+        assert options
+        for option in options:
+            assert f"`{option}" in page, f"{command} {option}"

@@ -64,7 +64,11 @@ async def read(stream: AsyncStream[Any]) -> tuple[list[Any], StreamError]:
         (streamed(events(1, 2), chunk(b"data: [DONE]\n\n")), "[DONE]", "terminal"),
         (closing(send(TWO + b"data: [DONE]\n\n")), "[DONE]", "terminal"),
         (streamed(events(1, 2), chunk(b"data: [DONE]\n\n"), cut()), "[DONE]", "terminal"),
-        (streamed(events(1), chunk(b"event: stop\ndata: 2\n\n"), cut()), Terminal("stop"), "terminal"),
+        (
+            streamed(events(1), chunk(b"event: stop\ndata: 2\n\n"), cut()),
+            Terminal("stop"),
+            "terminal",
+        ),
         (streamed(events(1), chunk(b"data: 2\n\n"), cut()), lambda text: text == "2", "terminal"),
         (reply(TWO, status=204), None, "framing"),
     ],
@@ -245,7 +249,11 @@ async def test_a_failure_reported_inside_the_stream_is_raised(
     ("limits", "limit", "expected"),
     [
         (Limits(max_items=2), "max_items", ["1", "2"]),
-        (Limits(max_stream_bytes=2 * len("id: 1\ndata: 1\n\n") + 3), "max_stream_bytes", ["1", "2"]),
+        (
+            Limits(max_stream_bytes=2 * len("id: 1\ndata: 1\n\n") + 3),
+            "max_stream_bytes",
+            ["1", "2"],
+        ),
         (Limits(max_item_bytes=30), "max_item_bytes", ["1", "2", "3"]),
     ],
 )
@@ -277,4 +285,3 @@ async def test_a_decompression_bomb_is_stopped(own: Face, server: Server) -> Non
                 count += 1
     assert caught.value.limit == "max_decompressed_ratio"
     assert 10_000 <= count < 15_000
-

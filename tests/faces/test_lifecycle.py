@@ -91,32 +91,36 @@ def anext_of(stream: AsyncStream[Any]) -> Any:
     return read
 
 
-async def test_a_second_reader_is_told_so(pulled: Face, server: Server) -> None:
+async def test_a_second_reader_is_told_so(face: Face, server: Server) -> None:
     gate = threading.Event()
     url = server.serve("/", streamed(events(1), stall(gate), events(2)))
-    async with pulled.client() as client, client.stream("GET", url, decoder=SSEText()) as stream:
+    async with face.client() as client, client.stream("GET", url, decoder=SSEText()) as stream:
         assert await anext(stream) == "1"
-        first = pulled.spawn(anext_of(stream))
-        refused = 0
-        while not refused:
-            try:
-                # Until the first reader waits, this one may come first; it must not wait then.
-                if first.done or not reading(stream):
-                    await pulled.sleep(0.001)
-                    continue
-                await anext(stream)
-            except ConfigurationError as exc:
-                assert "one reader at a time" in str(exc)
-                assert "max_concurrent" in str(exc)
-                refused += 1
+        first = face.spawn(anext_of(stream))
+        await face.until(lambda: reading(stream))
+        with pytest.raises(ConfigurationError, match=r"one reader at a time.*max_concurrent"):
+            await anext(stream)
         gate.set()
         assert await first == "2"
 
 
 def reading(stream: Any) -> bool:
-    pump = getattr(stream, "inner", stream)._pump
-    busy = getattr(pump, "_busy", None)
-    return busy.locked() if busy is not None else pump._idle is not None
+    """Whether somebody waits for the next batch."""
+    source = getattr(stream, "inner", stream)
+    if hasattr(source._batches, "_queue"):
+        return bool(source._batches._queue._has_reader)
+    pump = source._pump
+    return bool(pump._busy.locked() if hasattr(pump, "_busy") else pump._idle is not None)
+
+
+@pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning")
+async def test_a_stream_that_was_never_closed_says_so(pulled: Face, server: Server) -> None:
+    url = server.serve("/", streamed(events(1), hold()))
+    async with pulled.client() as client:
+        stream = client.stream("GET", url, decoder=SSEText())
+        await stream.open()
+        with pytest.warns(ResourceWarning, match="was never closed"):
+            del stream
 
 
 async def test_an_unopened_stream_says_what_to_do(face: Face, server: Server) -> None:
@@ -257,4 +261,3 @@ async def test_a_cancelled_backoff_goes_on_waiting(face: Face, server: Server) -
         assert scope.cancelled_caught
         assert await stream.collect() == ["2"]
     assert len(server.requests) == 2
-

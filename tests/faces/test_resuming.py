@@ -22,6 +22,7 @@ from server import (
 
 from streamable_http import (
     SSE,
+    ConfigurationError,
     ConnectionLost,
     Cursor,
     DecodeError,
@@ -64,7 +65,7 @@ async def test_many_cuts_give_every_event_exactly_once(
     async with face.client() as client, client.stream("GET", url, decoder=SSE()) as stream:
         numbers = [int(event.data) async for event in stream]
         stats = stream.stats
-    # A reset may take the bytes in flight with it; then there are more connections, not fewer items.
+    # A reset may take the bytes in flight with it; then connections get more, not items fewer.
     assert numbers == [*range(1, 31)]
     assert stats.items == 30
     assert stats.ended == "framing"
@@ -145,7 +146,11 @@ async def test_the_budget_is_spent_by_lack_of_progress(
 ) -> None:
     policy = RetryPolicy(stop=tries, wait=lambda _: 0.0, min_delay=0.0)
     url = server.serve(
-        "/", streamed(events(1), cut()), streamed(cut()), streamed(events(2), cut()), streamed(cut())
+        "/",
+        streamed(events(1), cut()),
+        streamed(cut()),
+        streamed(events(2), cut()),
+        streamed(cut()),
     )
     if tries == 2:
         # One failure after an item, one without: that makes two tries without progress.
@@ -316,6 +321,17 @@ async def test_a_new_stream_starts_from_a_cursor(face: Face, server: Server) -> 
             assert await stream.collect() == ["6"]
 
 
+async def test_the_cursor_of_another_request_is_refused(pulled: Face, server: Server) -> None:
+    url = server.serve("/a", streamed(events(1, 2)))
+    async with pulled.client() as client:
+        async with client.stream("GET", url, decoder=SSEText()) as stream:
+            await stream.collect()
+        for method, other in (("GET", server.url + "/b"), ("POST", url)):
+            with pytest.raises(ConfigurationError, match="is a cursor of"):
+                client.stream(method, other, start=stream.cursor)
+        client.stream("GET", url + "?page=2", start=stream.cursor)
+
+
 async def test_a_cursor_knows_items_without_ids(face: Face, server: Server) -> None:
     url = server.serve("/", reply(b"id: 1\ndata: a\n\ndata: b\n\ndata: c\n\n"))
     async with face.client() as client:
@@ -370,4 +386,3 @@ async def test_a_post_goes_on_when_resume_says_so(face: Face, server: Server) ->
         assert await stream.collect() == ["1", "2", "3", "4", "5"]
     assert [position(request) for request in server.requests] == [0, 2, 4]
     assert {request.body for request in server.requests} == {b'{"q":1}'}
-

@@ -201,7 +201,9 @@ async def test_a_permanent_status_is_raised_at_once_with_its_body(
 
 
 async def test_only_an_excerpt_of_an_error_body_is_kept(face: Face, server: Server) -> None:
-    url = server.serve("/", [head(404, transfer_encoding="chunked"), *[chunk(b"x" * 999)] * 5, hold()])
+    url = server.serve(
+        "/", [head(404, transfer_encoding="chunked"), *[chunk(b"x" * 999)] * 5, hold()]
+    )
     async with face.client() as client:
         with pytest.raises(StatusError) as caught:
             await collected(client, "GET", url)
@@ -210,24 +212,22 @@ async def test_only_an_excerpt_of_an_error_body_is_kept(face: Face, server: Serv
         caught.value.json()
 
 
-async def test_retry_after_is_a_floor(own: Face, server: Server) -> None:
+async def test_retry_after_is_a_floor(pulled: Face, server: Server) -> None:
     told: list[Any] = []
     # A date counts from the response's own Date, so a wrong clock does no harm.
     date = datetime(2001, 1, 1, tzinfo=UTC)
-    dated = {
+    dated: dict[str, Any] = {
         "date": format_datetime(date, usegmt=True),
         "retry_after": format_datetime(date + timedelta(seconds=0), usegmt=True),
     }
-    url = server.serve(
-        "/", reply(status=503, **dated), reply(status=429, retry_after="1"), GOOD
-    )
+    url = server.serve("/", reply(status=503, **dated), reply(status=429, retry_after="1"), GOOD)
     policy = RetryPolicy(wait=lambda _: 0.0, min_delay=0.01, max_delay=5.0)
-    async with own.client(retry=policy, on_event=told.append) as client:
+    async with pulled.client(retry=policy, on_event=told.append) as client:
         assert await collected(client, "GET", url) == ["a"]
     delays = [event.delay for event in told if isinstance(event, Retrying)]
     assert 0.01 <= delays[0] <= 0.02
     assert 1.0 <= delays[1] <= 1.01
-    errors = [event.error for event in told if isinstance(event, Retrying)]
+    errors: list[Any] = [event.error for event in told if isinstance(event, Retrying)]
     assert [error.retry_after for error in errors] == [0.0, 1.0]
 
 
@@ -409,8 +409,7 @@ async def test_the_position_is_not_told_to_another_origin_by_the_caller_but_by_t
     with Server() as other:
         there = other.serve("/b", streamed(events(1), cut()), streamed(events(2)))
         url = server.serve("/a", moved(302, there))
-        async with face.client() as client:
-            async with client.stream("GET", url, decoder=SSE()) as stream:
-                assert [event.data async for event in stream] == ["1", "2"]
-                assert stream.response.url == there
+        async with face.client() as client, client.stream("GET", url, decoder=SSE()) as stream:
+            assert [event.data async for event in stream] == ["1", "2"]
+            assert stream.response.url == there
         assert [request.headers.get("last-event-id") for request in other.requests] == [None, "1"]

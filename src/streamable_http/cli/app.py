@@ -39,8 +39,8 @@ Header = Annotated[
         consume_multiple=False,
     ),
 ]
-Json = Annotated[str | None, Parameter(help="The request's body as JSON; makes it a POST.")]
-Method = Annotated[str | None, Parameter(help="The method, if not GET (or POST with --json).")]
+Json = Annotated[str | None, Parameter(help="The request's body, in JSON.")]
+Method = Annotated[str | None, Parameter(help="The method; default GET, or POST with a body.")]
 
 
 def _flag(help: str, *names: str) -> Parameter:

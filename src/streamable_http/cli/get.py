@@ -99,8 +99,7 @@ def run_get(
     ):
         done = 0
         for items in _first(stream.batches(), output.max_items):
-            sink.write(_encoded(items))
-            sink.flush()
+            _write(sink, _encoded(items))
             done += len(items)
             stats = stream.stats
             show(
@@ -156,6 +155,14 @@ def _encoded(items: list[Any]) -> bytes:
     if isinstance(items[0], bytes):
         return b"".join(items)
     return _encoder.encode_lines(items)
+
+
+def _write(sink: BinaryIO, data: bytes) -> None:
+    """Writes all of it, now: an unbuffered stdout (`python -u`) may take a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sink.write(rest) :]
+    sink.flush()
 
 
 def _announced(response: ResponseInfo) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from streamable_http import Client, Health, RetryPolicy, StreamError, StreamService
+from streamable_http import Health, StreamError, StreamService
 
 from ..cli.console import QuietConsole, plain
 from ..cli.exits import told
@@ -52,21 +52,11 @@ def run_demo(url: str | None = None, console: Console | None = None) -> bool:
             from .server import running
 
             url = stack.enter_context(running())
-        health = _checked_health(url)
         service = stack.enter_context(StreamService(url))
-        return _run_steps(Stage(url, service, console), health)
-
-
-def _checked_health(url: str) -> Health:
-    """The health of the service; one try, since a demo without a service is no use."""
-    with (
-        Client(retry=RetryPolicy(stop=1)) as client,
-        StreamService(url, client=client) as service,
-    ):
         health = service.health()
-    if health.error is not None:
-        raise health.error
-    return health
+        if health.error is not None:
+            raise health.error
+        return _run_steps(Stage(url, service, console), health)
 
 
 def _run_steps(stage: Stage, health: Health) -> bool:

@@ -114,7 +114,7 @@ class Lease:
             return None
         if end <= now:
             raise TimeoutError
-        return end - now
+        return min(end - now, FOREVER)
 
     def waited(self) -> None:
         """The wait brought something.

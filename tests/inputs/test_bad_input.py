@@ -1,0 +1,809 @@
+"""Every bad argument and answer, and the exact message it gets: argument, value, fix."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import httpx
+import msgspec
+import pytest
+
+import streamable_http as shttp
+
+URL = "http://127.0.0.1:9/feed"
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    """A server in memory: `/404`, `/html`, `/csv`, `/text`, `/none`, and events for all else."""
+    match request.url.path:
+        case "/404":
+            return httpx.Response(404, json={"detail": "no such stream"})
+        case "/html":
+            return httpx.Response(200, html="<h1>Sign in</h1>")
+        case "/csv":
+            return httpx.Response(200, headers={"Content-Type": "text/csv"}, content=b"a,b\n")
+        case "/none":
+            return httpx.Response(200, content=b"x")
+        case "/array":
+            return httpx.Response(200, json=[1, 2])
+        case "/brotli":
+            headers = {"Content-Encoding": "br", "Content-Type": "text/event-stream"}
+            return httpx.Response(200, headers=headers, content=b"x")
+        case _:
+            return httpx.Response(
+                200, headers={"Content-Type": "text/event-stream"}, content=b"data: 1\n\ndata: 2\n\n"
+            )
+
+
+@attrs.frozen
+class Face:
+    """Either client, by the same names; what it returns may have to be awaited."""
+
+    client: type[Any]
+    service: type[Any]
+
+    def make(self, **settings: Any) -> Any:
+        return self.client(transport=httpx.MockTransport(answer), **settings)
+
+
+SYNC = Face(shttp.Client, shttp.StreamService)
+ASYNC = Face(shttp.AsyncClient, shttp.AsyncStreamService)
+
+
+@pytest.fixture(params=[SYNC, ASYNC], ids=["sync", "async"])
+def face(request: pytest.FixtureRequest) -> Face:
+    found: Face = request.param
+    return found
+
+
+def run(step: Callable[[], Any]) -> Any:
+    """Runs a step of either face."""
+
+    async def awaited() -> Any:
+        result = step()
+        return await result if isinstance(result, Awaitable) else result
+
+    return asyncio.run(awaited())
+
+
+def refused(step: Callable[[], Any], kind: type[BaseException] = shttp.ConfigurationError) -> str:
+    """The message that a step is refused with."""
+    with pytest.raises(kind) as caught:
+        run(step)
+    assert type(caught.value) is kind
+    return str(caught.value)
+
+
+class OwnDecoder:
+    def decode(self, data: bytes) -> list[bytes]:
+        return [data]
+
+    def flush(self) -> list[bytes]:
+        return []
+
+
+class NoDecoder:
+    pass
+
+
+class BodyReader(httpx.Auth):
+    requires_response_body = True
+
+
+class Thing:
+    """Its repr is the same every time."""
+
+    def __repr__(self) -> str:
+        return "Thing()"
+
+
+THING: Any = Thing()
+A_METHOD = "pass text such as 'GET'"
+A_URL = "pass one such as 'https://host/path', or set the client's base_url"
+A_NUMBER = "pass a whole number from 1 up"
+A_TIME = "pass seconds above 0, or None for no bound"
+A_BOUND = "pass a whole number from 1 up"
+OUR_TIMES = (
+    "pass Timeouts(connect=…, first_byte=…, idle=…, between_items=…, total=…), or seconds of "
+    "silence as a number"
+)
+HEADER_PAIRS = "pass a mapping of text to text, or pairs of text"
+TERMINAL = "pass text such as '[DONE]', Terminal(event=…), or a function of an item"
+OPTIONS = (
+    "any_content_type, auth, content, cookies, data, failure, follow, headers, json, limits, "
+    "on_bad_item, on_event, params, prefetch, resume, retry, start, terminal, timeout"
+)
+A_SPEC = "pass one such as SSE(), NDJSON(), Lines() or Raw(), or the class of your own"
+
+STREAM: list[tuple[dict[str, Any], str]] = [
+    # Method and URL
+    ({"method": 7}, f"method=7 is not an HTTP method: {A_METHOD}"),
+    ({"method": "GET /x"}, f"method='GET /x' is not an HTTP method: {A_METHOD}"),
+    ({"method": ""}, f"method='' is not an HTTP method: {A_METHOD}"),
+    ({"url": "host/path"}, f"url='host/path' is not an http or https URL: {A_URL}"),
+    ({"url": "/path"}, f"url='/path' is not an http or https URL: {A_URL}"),
+    ({"url": ""}, f"url='' is not an http or https URL: {A_URL}"),
+    ({"url": "ftp://host/x"}, f"url='ftp://host/x' is not an http or https URL: {A_URL}"),
+    ({"url": "http:///x"}, f"url='http:///x' is not an http or https URL: {A_URL}"),
+    ({"url": "http://[::1/x"}, f"url='http://[::1/x' is not an http or https URL: {A_URL}"),
+    ({"url": "localhost:80"}, f"url='localhost:80' is not an http or https URL: {A_URL}"),
+    ({"url": b"http://h/"}, "url=b'http://h/' is not a URL: pass text such as 'https://host/path'"),
+    ({"url": None}, "url=None is not a URL: pass text such as 'https://host/path'"),
+    ({"url": THING}, "url=Thing() is not a URL: pass text such as 'https://host/path'"),
+    # Decoders
+    ({"decoder": shttp.SSE}, "decoder=SSE is a class: pass SSE(), not the class SSE"),
+    ({"decoder": shttp.NDJSON}, "decoder=NDJSON is a class: pass NDJSON(), not the class NDJSON"),
+    ({"decoder": "sse"}, f"decoder='sse' is no decoder: {A_SPEC}"),
+    ({"decoder": THING}, f"decoder=Thing() is no decoder: {A_SPEC}"),
+    (
+        {"decoder": OwnDecoder()},
+        "decoder=OwnDecoder is a decoder, and each connection needs a fresh one: pass its class, or "
+        "a function that makes one",
+    ),
+    # Bounds and clocks
+    ({"timeout": 0}, f"Timeouts(idle=0) is not a time: {A_TIME}"),
+    ({"timeout": -1.5}, f"Timeouts(idle=-1.5) is not a time: {A_TIME}"),
+    ({"timeout": float("nan")}, f"Timeouts(idle=nan) is not a time: {A_TIME}"),
+    ({"timeout": float("inf")}, f"Timeouts(idle=inf) is not a time: {A_TIME}"),
+    ({"timeout": True}, f"timeout=True is not one of ours: {OUR_TIMES}"),
+    ({"timeout": "5"}, f"timeout='5' is not one of ours: {OUR_TIMES}"),
+    (
+        {"timeout": httpx.Timeout(5)},
+        f"timeout=Timeout(timeout=5) is not one of ours: {OUR_TIMES}",
+    ),
+    (
+        {"limits": httpx.Limits(max_connections=3)},
+        "limits=Limits(max_connections=3, max_keepalive_connections=None, keepalive_expiry=5.0) is "
+        "not one of ours: pass Limits(…)",
+    ),
+    ({"limits": 5}, "limits=5 is not one of ours: pass Limits(…)"),
+    ({"retry": 3}, "retry=3 is not one of ours: pass RetryPolicy(…)"),
+    ({"prefetch": -1}, "prefetch=-1 is not a number of items: pass 0 (read when asked) or more"),
+    ({"prefetch": True}, "prefetch=True is not a number of items: pass 0 (read when asked) or more"),
+    ({"prefetch": 2.0}, "prefetch=2.0 is not a number of items: pass 0 (read when asked) or more"),
+    # Bodies, headers, auth
+    (
+        {"method": "POST", "json": {}, "content": b"x"},
+        "json= and content= are two bodies for one request: pass one of them",
+    ),
+    (
+        {"method": "POST", "json": 1, "data": {}, "content": b""},
+        "json= and data= and content= are two bodies for one request: pass one of them",
+    ),
+    ({"headers": 5}, f"headers= of type int are not headers: {HEADER_PAIRS}"),
+    ({"headers": {"a": 5}}, f"headers= of type dict are not headers: {HEADER_PAIRS}"),
+    ({"headers": {1: "a"}}, f"headers= of type dict are not headers: {HEADER_PAIRS}"),
+    ({"headers": ["a"]}, f"headers= of type list are not headers: {HEADER_PAIRS}"),
+    ({"headers": "a: b"}, f"headers= of type str are not headers: {HEADER_PAIRS}"),
+    ({"headers": {"a": None}}, f"headers= of type dict are not headers: {HEADER_PAIRS}"),
+    (
+        {"headers": {"bad name": "x"}},
+        "headers= has the name 'bad name', which HTTP does not allow: pass one of letters, digits "
+        "and '-'",
+    ),
+    (
+        {"headers": {"Authorization": "Bearer canary\n"}},
+        "headers['Authorization'] holds a line end or another control character: strip it (text "
+        "read from a file often ends with one)",
+    ),
+    (
+        {"auth": BodyReader()},
+        "auth=BodyReader(…) reads whole responses (requires_response_body), and a stream may never "
+        "end: use auth that looks at headers only",
+    ),
+    # Ends and failures
+    ({"terminal": ""}, f"terminal='' marks no end: {TERMINAL}"),
+    ({"terminal": 5}, f"terminal=5 marks no end: {TERMINAL}"),
+    ({"terminal": b"[DONE]"}, f"terminal=b'[DONE]' marks no end: {TERMINAL}"),
+    (
+        {"terminal": "[DONE]", "decoder": shttp.Raw()},
+        "terminal='[DONE]' is compared with the raw text of an item, which Raw() has not: pass a "
+        "predicate, such as terminal=lambda item: item == '[DONE]'",
+    ),
+    (
+        {"terminal": "[DONE]", "decoder": OwnDecoder},
+        "terminal='[DONE]' is compared with the raw text of an item, which a decoder of your own "
+        "has not: pass a predicate, such as terminal=lambda item: item == '[DONE]'",
+    ),
+    (
+        {"terminal": shttp.Terminal("stop"), "decoder": shttp.NDJSON()},
+        "terminal=Terminal(event='stop') is an event type, and NDJSON() has no events: pass "
+        "decoder=SSE(), or a predicate, such as terminal=lambda item: ...",
+    ),
+    (
+        {"failure": "error"},
+        "failure='error' recognises nothing: pass Failure(event=…), Failure(path=…), or a function "
+        "of an item",
+    ),
+    (
+        {"failure": shttp.Failure(event="error"), "decoder": shttp.Lines()},
+        "failure=Failure(event='error', path=None) is an event type, and Lines() has no events: "
+        "pass decoder=SSE(), or a predicate, such as failure=lambda item: ...",
+    ),
+    (
+        {"failure": shttp.Failure(path="error"), "decoder": shttp.Raw()},
+        "failure=Failure(event=None, path='error') needs items with keys, and Raw() gives bytes: "
+        "pass a predicate, such as failure=lambda item: ...",
+    ),
+    (
+        {"on_bad_item": "ignore"},
+        "on_bad_item='ignore' is no rule: pass 'raise', 'skip', or a function of a DecodeError",
+    ),
+    (
+        {"on_bad_item": None},
+        "on_bad_item=None is no rule: pass 'raise', 'skip', or a function of a DecodeError",
+    ),
+    # Going on
+    ({"resume": True}, "resume=True is not one of ours: pass LastEventID(…) or NoResume(…)"),
+    (
+        {"resume": shttp.NoResume(), "follow": True},
+        "follow=True and resume=NoResume() contradict each other: leave one of them out",
+    ),
+    (
+        {"method": "POST", "follow": True},
+        "follow=True sends the request again and again, and POST is not idempotent: pass "
+        "resume=LastEventID() if the server takes that",
+    ),
+    ({"follow": 1}, "follow=1 is neither on nor off: pass True or False"),
+    ({"any_content_type": None}, "any_content_type=None is neither on nor off: pass True or False"),
+    (
+        {"start": 7},
+        "start=7 is no position: pass stream.cursor of an earlier run, or a last event ID as text",
+    ),
+    (
+        {"start": shttp.Cursor(kind="last-event-id", value="7", request="GET http://other/x")},
+        "start= is a cursor of 'GET http://other/x', not of 'GET http://127.0.0.1:9/feed': a "
+        "position means nothing to another request",
+    ),
+    (
+        {"start": shttp.Cursor(kind="page", value="7")},
+        "start= is a cursor of kind 'page', and this stream goes on with 'last-event-id': pass a "
+        "cursor of that kind, or start without one",
+    ),
+    (
+        {"start": shttp.Cursor(kind="last-event-id", value="7", behind=["zz"])},
+        "start= is a cursor with a digest that is not hex: pass stream.cursor or Cursor.from_json(…) "
+        "unchanged",
+    ),
+    # Hooks and names
+    ({"on_event": 5}, "on_event=5 is not callable: pass a function of a StreamEvent"),
+    ({"timout": 5}, "timout= is no option of a stream: did you mean timeout=?"),
+    ({"max_retries": 5}, f"max_retries= is no option of a stream: pass one of {OPTIONS}"),
+]
+
+
+def named(rows: list[tuple[dict[str, Any], str]]) -> list[Any]:
+    return [pytest.param(*row, id=f"{number}-{'-'.join(row[0])}") for number, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize(("options", "message"), named(STREAM))
+def test_options_of_a_stream(face: Face, options: dict[str, Any], message: str) -> None:
+    arguments = {"method": "GET", "url": URL, **options}
+    client = face.make()
+    assert refused(lambda: client.stream(**arguments)) == message
+    request = shttp.Request(**arguments)
+    assert refused(lambda: client.open_request(request)) == message
+    assert refused(lambda: client.gather([request])) == message
+
+
+CLIENT: list[tuple[dict[str, Any], str]] = [
+    (
+        {"base_url": "host/v1"},
+        "base_url='host/v1' is not an http or https URL: pass one such as 'https://host/v1'",
+    ),
+    (
+        {"base_url": "http://[::1"},
+        "base_url='http://[::1' is not an http or https URL: pass one such as 'https://host/v1'",
+    ),
+    (
+        {"base_url": "ftp://user:canary@host/?key=canary"},
+        "base_url='ftp://host/' is not an http or https URL: pass one such as 'https://host/v1'",
+    ),
+    ({"headers": ["x"]}, f"headers= of type list are not headers: {HEADER_PAIRS}"),
+    (
+        {"headers": [("a", "canary\r\nb: c")]},
+        "headers['a'] holds a line end or another control character: strip it (text read from a "
+        "file often ends with one)",
+    ),
+    ({"timeout": httpx.Timeout(5)}, f"timeout=Timeout(timeout=5) is not one of ours: {OUR_TIMES}"),
+    ({"limits": {"max_items": 5}}, "limits={'max_items': 5} is not one of ours: pass Limits(…)"),
+    ({"retry": 5}, "retry=5 is not one of ours: pass RetryPolicy(…)"),
+    ({"prefetch": -5}, "prefetch=-5 is not a number of items: pass 0 (read when asked) or more"),
+    ({"compress": "gzip"}, "compress='gzip' is neither on nor off: pass True or False"),
+    ({"require_proof": 1}, "require_proof=1 is neither on nor off: pass True or False"),
+    ({"on_event": "print"}, "on_event='print' is not callable: pass a function of a StreamEvent"),
+    (
+        {"auth": BodyReader()},
+        "auth=BodyReader(…) reads whole responses (requires_response_body), and a stream may never "
+        "end: use auth that looks at headers only",
+    ),
+    (
+        {"decoders": {"text/CSV": shttp.Lines()}},
+        "decoders['text/CSV']: the key is no media type: pass one in lower case and without "
+        "parameters, such as 'text/csv'",
+    ),
+    (
+        {"decoders": {"csv": shttp.Lines()}},
+        "decoders['csv']: the key is no media type: pass one in lower case and without parameters, "
+        "such as 'text/csv'",
+    ),
+    (
+        {"decoders": {"text/csv": shttp.Lines}},
+        "decoders['text/csv']=Lines is a class: pass Lines(), not the class Lines",
+    ),
+    (
+        {"decoders": {"text/csv": THING}},
+        f"decoders['text/csv']=Thing() is no decoder: {A_SPEC}",
+    ),
+    (
+        {"decoders": [shttp.SSE()]},
+        "decoders= of type list is no registry: pass a mapping of media types to decoders, such as "
+        "{'text/csv': Lines()}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), named(CLIENT))
+def test_settings_of_a_client(face: Face, settings: dict[str, Any], message: str) -> None:
+    assert refused(lambda: face.client(**settings)) == message
+
+
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        ({"base_url": "http://h"}, "base_url="),
+        ({"auth": ("a", "b"), "cookies": {"a": "b"}}, "cookies=, auth="),
+        ({"verify": False, "cert": "x"}, "verify=, cert="),
+        ({"proxy": "http://p", "trust_env": False}, "proxy=, trust_env="),
+        ({"mounts": {"all://": None}, "transport": "httpx"}, "mounts=, transport="),
+        ({"params": {"a": "b"}}, "params="),
+    ],
+)
+def test_settings_beside_ones_own_client(face: Face, settings: dict[str, Any], given: str) -> None:
+    own = httpx.Client() if face is SYNC else httpx.AsyncClient()
+    assert refused(lambda: face.client(http=own, **settings)) == (
+        f"http= brings its own settings, so {given} would be ignored: set them on that client"
+    )
+    run(own.close if isinstance(own, httpx.Client) else own.aclose)
+
+
+def test_a_client_of_the_other_face() -> None:
+    with httpx.Client() as own:
+        assert refused(lambda: shttp.AsyncClient(http=own)) == (  # type: ignore[arg-type]
+            "http= of type Client is no async HTTP client: pass an httpx.AsyncClient or "
+            "httpx2.AsyncClient"
+        )
+    other: Any = httpx.AsyncClient()
+    assert refused(lambda: shttp.Client(http=other)) == (
+        "http= of type AsyncClient is no sync HTTP client: pass an httpx.Client or httpx2.Client"
+    )
+    asyncio.run(other.aclose())
+
+
+def test_no_client_at_all(face: Face) -> None:
+    kind, name = ("sync", "Client") if face is SYNC else ("async", "AsyncClient")
+    assert refused(lambda: face.client(http=THING)) == (
+        f"http= of type Thing is no {kind} HTTP client: pass an httpx.{name} or httpx2.{name}"
+    )
+
+
+@pytest.mark.parametrize("transport", ["https", 5, THING, httpx.HTTPTransport])
+def test_no_transport(face: Face, transport: Any) -> None:
+    kind = "BaseTransport" if face is SYNC else "AsyncBaseTransport"
+    assert refused(lambda: face.client(transport=transport)) == (
+        f"transport={transport!r} is no transport: pass 'httpx', or an instance of httpx.{kind}"
+    )
+
+
+def test_a_transport_of_the_other_face(face: Face) -> None:
+    other: Any = httpx.AsyncHTTPTransport() if face is SYNC else httpx.HTTPTransport()
+    kind = "BaseTransport" if face is SYNC else "AsyncBaseTransport"
+    assert refused(lambda: face.client(transport=other)) == (
+        f"transport={other!r} is no transport: pass 'httpx', or an instance of httpx.{kind}"
+    )
+
+
+def test_what_httpx_itself_refuses(face: Face) -> None:
+    assert refused(lambda: face.client(proxy="gopher://user:canary@host")) == (
+        "no HTTP client can be made of the settings: Unknown scheme for proxy URL "
+        "URL('gopher://user:[secure]@host')"
+    )
+
+
+# Values --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: shttp.Timeouts(connect=-1), f"Timeouts(connect=-1) is not a time: {A_TIME}"),
+        (lambda: shttp.Timeouts(total=True), f"Timeouts(total=True) is not a time: {A_TIME}"),
+        (lambda: shttp.Timeouts(idle="5"), f"Timeouts(idle='5') is not a time: {A_TIME}"),  # type: ignore[arg-type]
+        (
+            lambda: shttp.Limits(max_item_bytes=0),
+            f"Limits(max_item_bytes=0) is not a bound: {A_BOUND}",
+        ),
+        (
+            lambda: shttp.Limits(max_item_bytes=None),  # type: ignore[arg-type]
+            f"Limits(max_item_bytes=None) is not a bound: {A_BOUND}",
+        ),
+        (
+            lambda: shttp.Limits(max_items=-1),
+            f"Limits(max_items=-1) is not a bound: {A_BOUND}, or None for no bound",
+        ),
+        (
+            lambda: shttp.Limits(max_stream_bytes=1.5),  # type: ignore[arg-type]
+            f"Limits(max_stream_bytes=1.5) is not a bound: {A_BOUND}, or None for no bound",
+        ),
+        (
+            lambda: shttp.Limits(prefetch_bytes=True),
+            f"Limits(prefetch_bytes=True) is not a bound: {A_BOUND}",
+        ),
+        (
+            shttp.Failure,
+            "Failure(event=None, path=None) names no failure: pass event= or path=, as in "
+            "Failure(path='error')",
+        ),
+        (
+            lambda: shttp.Failure(event="a", path="b"),
+            "Failure(event='a', path='b') names no failure: pass event= or path=, as in "
+            "Failure(path='error')",
+        ),
+        (
+            lambda: shttp.SSEData("int"),
+            "type='int' is a string: pass the type itself, such as int without quotes",
+        ),
+        (
+            lambda: shttp.NDJSON(THING),
+            "type= is an object of class Thing, not a type: pass the type, such as Thing itself",
+        ),
+        (
+            lambda: shttp.SSEData(Thing),
+            f"type={Thing!r} cannot be read from JSON (msgspec knows nothing of Thing): pass a "
+            "msgspec.Struct, dataclass, attrs class, TypedDict, pydantic model or builtin type, or "
+            "a union of them",
+        ),
+        (
+            lambda: shttp.decode([b""], shttp.SSE),
+            "decoder=SSE is a class: pass SSE(), not the class SSE",
+        ),
+        (
+            lambda: shttp.decode([b""], NoDecoder),  # type: ignore[arg-type]
+            "decoder=NoDecoder made an object of class NoDecoder, which lacks decode() or flush(): "
+            "pass a decoder's class, or a function that returns one",
+        ),
+        (
+            lambda: next(shttp.decode(["text"], shttp.SSE())),  # type: ignore[list-item]
+            "a chunk is of class str: pass an iterable of bytes",
+        ),
+    ],
+)
+def test_values(make: Callable[[], Any], message: str) -> None:
+    assert refused(make) == message
+
+
+# The service ---------------------------------------------------------------------------------
+
+A_NAME = "pass letters, digits, '_', '-', '.' and '~' only, as in 'users'"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "../admin",
+        "..",
+        ".",
+        ".hidden",
+        "a/b",
+        "a%2fb",
+        "http://evil/x",
+        "//evil",
+        "users?limit=1",
+        "users#x",
+        "users\n",
+        "users\x00",
+        "us ers",
+        "",
+        "ü",
+        "a\\b",
+        "-x",
+        "~root",
+        7,
+        None,
+        b"users",
+        ["users"],
+    ],
+)
+def test_endpoints(face: Face, endpoint: Any) -> None:
+    service = face.service(URL)
+    message = f"endpoint={endpoint!r} is not a plain name: {A_NAME}"
+    assert refused(lambda: service.stream_data(endpoint)) == message
+    assert refused(lambda: service.get_stream_info(endpoint)) == message
+    assert refused(lambda: service.process_stream(endpoint, {}, print)) == message
+    assert refused(lambda: service.batch_stream([endpoint])) == message
+
+
+def test_a_long_endpoint_is_shown_in_part(face: Face) -> None:
+    message = refused(lambda: face.service(URL).stream_data("x" * 129))
+    assert message == f"endpoint='{'x' * 79} is not a plain name: {A_NAME}"
+
+
+@pytest.mark.parametrize("endpoints", ["users", 7, None])
+def test_endpoints_that_are_not_several(face: Face, endpoints: Any) -> None:
+    assert refused(lambda: face.service(URL).batch_stream(endpoints)) == (
+        f"endpoints={endpoints!r} are not several: pass a list of names, or a mapping of names to "
+        f"parameters"
+    )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "shown"),
+    [
+        ("127.0.0.1:3001", "'127.0.0.1:3001'"),
+        ("ftp://host", "'ftp://host'"),
+        ("http://", "'http://'"),
+        ("http://host/?key=canary", "'http://host/'"),
+        ("", "''"),
+        (7, "7"),
+        (None, "None"),
+    ],
+)
+def test_the_base_url_of_a_service(face: Face, base_url: Any, shown: str) -> None:
+    assert refused(lambda: face.service(base_url)) == (
+        f"base_url={shown} is not where a service is: pass 'http://host:port', with a path if need "
+        f"be, without query"
+    )
+
+
+# Operators and many streams --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda s: s.map(5), "fn=5 is not callable: pass a function of one item"),
+        (
+            lambda s: s.map(print, 0),
+            f"max_concurrent=0 is not a number of them: {A_NUMBER}",
+        ),
+        (
+            lambda s: s.map(print, max_concurrent=True),
+            f"max_concurrent=True is not a number of them: {A_NUMBER}",
+        ),
+        (lambda s: s.batches(0), f"size=0 is not a number of them: {A_NUMBER}"),
+        (lambda s: s.batches(2.5), f"size=2.5 is not a number of them: {A_NUMBER}"),
+        (
+            lambda s: s.batches(seconds=0),
+            "seconds=0 is not a time: pass seconds above 0, or None",
+        ),
+        (lambda s: s.collect(-1), f"max_items=-1 is not a number of them: {A_NUMBER}"),
+        (lambda s: s.process(None), "fn=None is not callable: pass a function of one item"),
+        (
+            lambda s: s.process(print, progress_every=0),
+            f"progress_every=0 is not a number of them: {A_NUMBER}",
+        ),
+        (
+            lambda s: s.process(print, on_progress=True),
+            "on_progress=True is not callable: pass a function of a Progress",
+        ),
+    ],
+)
+def test_operators(face: Face, step: Callable[[Any], Any], message: str) -> None:
+    async def tried() -> None:
+        client = face.make()
+        stream = client.stream("GET", URL)
+        if face is SYNC:
+            with client, stream:
+                step(stream)
+        else:
+            async with client, stream:
+                result = step(stream)
+                if inspect.isawaitable(result):
+                    await result
+
+    assert refused(tried) == message
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (
+            lambda c: c.merge([shttp.Request("GET", f"{URL}?key=canary")] * 2),
+            f"two sources have the key '{URL}': pass Request(…, key=…) for each",
+        ),
+        (
+            lambda c: c.merge([], max_concurrent=0),
+            f"max_concurrent=0 is not a number of them: {A_NUMBER}",
+        ),
+        (
+            lambda c: c.merge([], on_failure="raise"),
+            "on_failure='raise' is not callable: pass a function of a Failed",
+        ),
+        (
+            lambda c: c.gather([], max_items=0),
+            f"max_items=0 is not a number of them: {A_NUMBER}",
+        ),
+        (
+            lambda c: c.merge([]).remove("a"),
+            "no source has the key 'a': pass the key of a Request, which is its URL by default",
+        ),
+    ],
+)
+def test_many(face: Face, step: Callable[[Any], Any], message: str) -> None:
+    async def tried() -> Any:
+        result = step(face.make())
+        return await result if inspect.isawaitable(result) else result
+
+    assert refused(tried) == message
+
+
+# The life of a stream ------------------------------------------------------------------------
+
+NOT_OPEN = "GET http://127.0.0.1:9/feed: the stream is not open: use it in a with block, or call open() first"
+
+
+async def step_of(stream: Any, name: str) -> Any:
+    """One of `open`, `next` and `close`, on either face."""
+    face = {"open": "open", "next": "__anext__", "close": "aclose"}
+    if not isinstance(stream, shttp.AsyncStream):
+        face = {"open": "open", "next": "__next__", "close": "close"}
+    result = getattr(stream, face[name])()
+    return await result if inspect.isawaitable(result) else result
+
+
+async def play(face: Face, *steps: str) -> None:
+    stream = face.make().stream("GET", URL)
+    try:
+        for step in steps:
+            await step_of(stream, step)
+    finally:
+        await step_of(stream, "close")
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ("next", NOT_OPEN),
+        (
+            "open open",
+            "GET http://127.0.0.1:9/feed: a stream can be opened once: call client.stream(…) for "
+            "another",
+        ),
+        (
+            "open close open",
+            "GET http://127.0.0.1:9/feed: a stream can be opened once: call client.stream(…) for "
+            "another",
+        ),
+        ("open close next", "the stream was closed: open another one to read on"),
+        ("open next close next", "the stream was closed: open another one to read on"),
+    ],
+)
+def test_the_order_of_calls(face: Face, steps: str, message: str) -> None:
+    assert refused(lambda: play(face, *steps.split()), shttp.StreamClosed) == message
+
+
+def test_the_head_before_there_is_one(face: Face) -> None:
+    stream = face.make().stream("GET", URL)
+    assert refused(lambda: stream.response, shttp.StreamClosed) == NOT_OPEN
+
+
+# Answers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "kind", "message"),
+    [
+        (
+            "/404",
+            {},
+            shttp.StatusError,
+            "GET http://127.0.0.1:9/404 answered 404: '{\"detail\":\"no such stream\"}'",
+        ),
+        (
+            "/html",
+            {"decoder": shttp.SSE()},
+            shttp.ContentTypeError,
+            "the server answered with an HTML page, not a stream: '<h1>Sign in</h1>' "
+            "(any_content_type=True decodes it all the same)",
+        ),
+        (
+            "/html",
+            {},
+            shttp.ContentTypeError,
+            "the response is of type 'text/html', for which no decoder is registered: pass "
+            "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})",
+        ),
+        (
+            "/csv",
+            {},
+            shttp.ContentTypeError,
+            "the response is of type 'text/csv', for which no decoder is registered: pass "
+            "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})",
+        ),
+        (
+            "/none",
+            {},
+            shttp.ContentTypeError,
+            "the response is without a Content-Type, for which no decoder is registered: pass "
+            "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})",
+        ),
+        (
+            "/brotli",
+            {},
+            shttp.ContentTypeError,
+            "the body has the content coding 'br', and only gzip and deflate are read: ask for "
+            "another with headers={'Accept-Encoding': 'identity'}",
+        ),
+        (
+            "/array",
+            {},
+            shttp.ContentTypeError,
+            "the body is one JSON array, whose elements are no items by themselves: pass "
+            "decoder=NDJSON() if each line is an array, or Raw() to parse the body yourself",
+        ),
+        (
+            "/events",
+            {"follow": True, "decoder": shttp.NDJSON()},
+            shttp.ConfigurationError,
+            "follow=True needs a format with positions, and NDJSON() has none: follow Server-Sent Events, or leave follow off",
+        ),
+        (
+            "/events",
+            {"decoder": NoDecoder},
+            shttp.ConfigurationError,
+            "decoder=NoDecoder made an object of class NoDecoder, which lacks decode() or flush(): "
+            "pass a decoder's class, or a function that returns one",
+        ),
+    ],
+)
+def test_answers(
+    face: Face, path: str, options: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    async def tried() -> None:
+        client = face.make(retry=shttp.RetryPolicy(stop=1))
+        stream = client.stream("GET", f"http://127.0.0.1:9{path}", **options)
+        if face is SYNC:
+            with client, stream:
+                list(stream)
+        else:
+            async with client, stream:
+                [_ async for _ in stream]
+
+    assert refused(tried, kind) == message
+
+
+def test_a_refused_port(face: Face) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        client = face.client(retry=shttp.RetryPolicy(stop=1), trust_env=False)
+        stream = client.stream("GET", f"http://127.0.0.1:{port}/feed")
+        message = refused(lambda: step_of(stream, "open"), shttp.ConnectError)
+    assert message == (
+        f"no connection to 127.0.0.1:{port}: [Errno 111] Connection refused"
+        if face is SYNC
+        else f"no connection to 127.0.0.1:{port}: All connection attempts failed"
+    )
+
+
+class Chunk(msgspec.Struct):
+    text: str
+
+
+def test_an_item_of_the_wrong_type(face: Face) -> None:
+    async def tried() -> None:
+        stream = face.make().stream("GET", URL, decoder=shttp.SSEData(Chunk))
+        try:
+            await step_of(stream, "open")
+            await step_of(stream, "next")
+        finally:
+            await step_of(stream, "close")
+
+    assert refused(tried, shttp.DecodeError) == (
+        "item 0 at byte 0 cannot be decoded: Expected `object`, got `int`"
+    )
