@@ -87,11 +87,12 @@ def test_contributing_names_every_session() -> None:
     )
 
 
-def test_ci_runs_every_session() -> None:
+def test_ci_runs_every_session_but_the_measuring_one() -> None:
     (sessions,) = re.findall(r"^\.venv/bin/nox -s (.*)$", read(".ci/run"), re.MULTILINE)
     (tests,) = readme_command("tests")
 
-    assert {*sessions.split(), "tests"} == nox_sessions()
+    # What only measures proves nothing on a machine that is shared.
+    assert {*sessions.split(), "tests"} == nox_sessions() - {"bench"}
     assert tests.endswith("-s tests")
 
 

@@ -270,6 +270,7 @@ class AsyncStream(AsyncFlow[T]):
         self._items = self._delivery.items
 
     def _witnessed(self, error: StreamError) -> StreamError:
+        self._opening.stop_clock()
         error.stats, error.cursor = self.stats, self.cursor
         return error
 

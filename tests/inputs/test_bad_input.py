@@ -36,7 +36,9 @@ def answer(request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, headers=headers, content=b"x")
         case _:
             return httpx.Response(
-                200, headers={"Content-Type": "text/event-stream"}, content=b"data: 1\n\ndata: 2\n\n"
+                200,
+                headers={"Content-Type": "text/event-stream"},
+                content=b"data: 1\n\ndata: 2\n\n",
             )
 
 
@@ -164,7 +166,10 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ({"limits": 5}, "limits=5 is not one of ours: pass Limits(…)"),
     ({"retry": 3}, "retry=3 is not one of ours: pass RetryPolicy(…)"),
     ({"prefetch": -1}, "prefetch=-1 is not a number of items: pass 0 (read when asked) or more"),
-    ({"prefetch": True}, "prefetch=True is not a number of items: pass 0 (read when asked) or more"),
+    (
+        {"prefetch": True},
+        "prefetch=True is not a number of items: pass 0 (read when asked) or more",
+    ),
     ({"prefetch": 2.0}, "prefetch=2.0 is not a number of items: pass 0 (read when asked) or more"),
     # Bodies, headers, auth
     (
@@ -278,7 +283,9 @@ STREAM: list[tuple[dict[str, Any], str]] = [
 
 
 def named(rows: list[tuple[dict[str, Any], str]]) -> list[Any]:
-    return [pytest.param(*row, id=f"{number}-{'-'.join(row[0])}") for number, row in enumerate(rows)]
+    return [
+        pytest.param(*row, id=f"{number}-{'-'.join(row[0])}") for number, row in enumerate(rows)
+    ]
 
 
 @pytest.mark.parametrize(("options", "message"), named(STREAM))
@@ -702,7 +709,7 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             "/404",
             {},
             shttp.StatusError,
-            "GET http://127.0.0.1:9/404 answered 404: '{\"detail\":\"no such stream\"}'",
+            'GET http://127.0.0.1:9/404 answered 404: \'{"detail":"no such stream"}\'',
         ),
         (
             "/html",

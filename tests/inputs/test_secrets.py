@@ -50,7 +50,10 @@ SCENES: dict[str, tuple[Callable[[], list[Any]], dict[str, Any]]] = {
     "a clock": (lambda: [httpx.ReadTimeout("slow")] * 3, {}),
     "a bad item": (lambda: [events(b"data: x\n\n")], {"decoder": shttp.SSEData(int)}),
     "a cut": (lambda: [events(A + b"data: 2")], {"retry": shttp.RetryPolicy(stop=1)}),
-    "a html page": (lambda: [httpx.Response(200, headers=ANSWER, html="x")], {"decoder": shttp.SSE()}),
+    "a html page": (
+        lambda: [httpx.Response(200, headers=ANSWER, html="x")],
+        {"decoder": shttp.SSE()},
+    ),
     "a redirect": (
         lambda: [httpx.Response(307, headers={"Location": f"http://{SECRET}@other/?k={SECRET}"})],
         {"method": "POST", "json": {"password": SECRET}},

@@ -77,7 +77,6 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         {**SOME, "NO_PROXY": "192.168.0.0/16"},
         {**SOME, "NO_PROXY": "10.0.0.0/8,127.0.0.1"},
         {**SOME, "NO_PROXY": "::1"},
-        {**SOME, "NO_PROXY": "fe80::/10"},
         {**SOME, "NO_PROXY": "https://host.org"},
         {**SOME, "NO_PROXY": "http://host,all://127.0.0.1"},
         {"ALL_PROXY": HTTP, "NO_PROXY": "sub.host.org"},
@@ -95,6 +94,19 @@ def test_the_environment_is_read_as_httpx_reads_it(
     plain = httpx.Client(verify=context)
     for client in ours:
         assert [route(client, url) for url in URLS] == [route(plain, url) for url in URLS]
+
+
+def test_a_network_of_ipv6_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain httpx cannot be built then; of an IPv4 network it takes the first address alone."""
+    monkeypatch.setenv("ALL_PROXY", HTTP)
+    monkeypatch.setenv("NO_PROXY", "fe80::/10,10.0.0.0/8")
+    with pytest.raises(httpx.InvalidURL):
+        httpx.Client()
+    with shttp.Client() as client:
+        assert route(client._http, "http://[fe80::1]/") == route(client._http, "http://10.1.2.3/")
+        assert (
+            route(client._http, "http://[fe80::]/") == route(client._http, "http://10.0.0.0/") == ""
+        )
 
 
 def route(client: Any, url: str) -> str:
@@ -132,7 +144,9 @@ def test_mounts_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("proxy", [None, HTTP, HTTPS, ALL])
 def test_every_pool_is_on_our_network(kind: Any, proxy: str | None) -> None:
     """Fails if httpx calls the attribute that our transports set something else."""
-    plain = (httpx.HTTPTransport if kind is HTTPTransport else httpx.AsyncHTTPTransport)(proxy=proxy)
+    plain = (httpx.HTTPTransport if kind is HTTPTransport else httpx.AsyncHTTPTransport)(
+        proxy=proxy
+    )
     backends = (httpcore.NetworkBackend, httpcore.AsyncNetworkBackend)
     assert isinstance(plain._pool._network_backend, backends)
     assert vars(plain._pool).keys() == vars(kind(proxy=proxy)._pool).keys()

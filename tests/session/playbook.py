@@ -73,7 +73,9 @@ def _is_as(effect: Effect | None, expected: Any) -> bool:
     if isinstance(expected, list):
         return isinstance(effect, Emit) and effect.batch.items == expected
     if isinstance(expected, tuple):
-        after = b"" if not isinstance(effect, Open) else dict(effect.headers).get("last-event-id", b"")
+        after = (
+            b"" if not isinstance(effect, Open) else dict(effect.headers).get("last-event-id", b"")
+        )
         return isinstance(effect, Open) and (effect.target, after.decode()) == expected
     return bool(effect == expected)
 

@@ -354,7 +354,9 @@ def test_a_failed_source_is_raised_behind_all_results() -> None:
 
 
 @given(st.data(), st.booleans())
-def test_the_low_water_mark_never_passes_what_is_not_done(data: st.DataObject, ordered: bool) -> None:
+def test_the_low_water_mark_never_passes_what_is_not_done(
+    data: st.DataObject, ordered: bool
+) -> None:
     turns = Turns[int](mark(0), ordered=ordered)
     working: dict[int, Any] = {}
     entered, done = 0, set[int]()

@@ -139,7 +139,9 @@ def test_with_ids_and_progress_no_number_of_cuts_is_too_many(
 ) -> None:
     """Each connection brings at least one event, so the budget of two tries never runs out."""
     server = Server([True] * count, [])
-    stream = session(terminal="[DONE]", retry=RetryPolicy(stop=2, wait=lambda _: 60.0, max_delay=60))
+    stream = session(
+        terminal="[DONE]", retry=RetryPolicy(stop=2, wait=lambda _: 60.0, max_delay=60)
+    )
 
     def next_plan(effect: Open) -> Any:
         last = dict(effect.headers).get("last-event-id")

@@ -252,7 +252,9 @@ def test_retry_after_is_read(value: str, date: str, seconds: float | None) -> No
     assert parse_retry_after(headers) == seconds
 
 
-@given(value=st.text(st.characters(max_codepoint=255)), date=st.text(st.characters(max_codepoint=255)))
+@given(
+    value=st.text(st.characters(max_codepoint=255)), date=st.text(st.characters(max_codepoint=255))
+)
 def test_retry_after_never_raises(value: str, date: str) -> None:
     seconds = parse_retry_after(Headers([("retry-after", value), ("date", date)]))
     assert seconds is None or seconds >= 0

@@ -451,7 +451,9 @@ def test_max_stream_bytes_counts_over_all_connections() -> None:
 
 
 def test_a_large_item_is_refused() -> None:
-    s = script(session(limits=Limits(max_item_bytes=10)), (OPEN, head()), (READ, b"data: " + b"x" * 20))
+    s = script(
+        session(limits=Limits(max_item_bytes=10)), (OPEN, head()), (READ, b"data: " + b"x" * 20)
+    )
     over(script(s, (CLOSE, None)), LimitExceeded, "max_item_bytes")
 
 
@@ -598,9 +600,7 @@ def test_more_items_than_can_be_recognised_make_the_fault_final() -> None:
 
 
 def test_no_resume_means_no_second_connection_after_an_item() -> None:
-    s = script(
-        opened(resume=NoResume()), (READ, A), (["a"], None), (READ, LOST), (CLOSE, None)
-    )
+    s = script(opened(resume=NoResume()), (READ, A), (["a"], None), (READ, LOST), (CLOSE, None))
     over(s, ConnectionLost)
     s = script(session(resume=NoResume()), (OPEN, ConnectError("no")), (CLOSE, None), (Sleep, None))
     assert isinstance(s.effect, Open)
@@ -610,7 +610,9 @@ def test_an_id_that_http_cannot_carry_is_said_so() -> None:
     s = script(
         opened(), (READ, b"id: 1\x01\ndata: a\n\n"), (["a"], None), (READ, LOST), (CLOSE, None)
     )
-    over(script(s, (Sleep, None), (CLOSE, None)), ResumeError, "cannot be sent in a header unchanged")
+    over(
+        script(s, (Sleep, None), (CLOSE, None)), ResumeError, "cannot be sent in a header unchanged"
+    )
 
 
 def test_a_stream_starts_where_it_is_told_to() -> None:

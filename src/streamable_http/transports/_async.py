@@ -12,7 +12,7 @@ import anyio
 import httpcore
 
 from ._blocking import SocketOption
-from ._lease import Interrupted, Lease, lease_of
+from ._lease import Lease, lease_of
 
 __all__ = ["LeasedBackend"]
 
@@ -52,7 +52,7 @@ class _Wait:
         except TimeoutError as exc:
             lease.expire()
             raise timeout("timed out") from exc
-        except Interrupted as exc:
+        except OSError as exc:  # interrupted; or a TLS alert, which anyio lets through on trio
             raise error(str(exc)) from exc
         finally:
             if lease.waker is self:

@@ -290,7 +290,7 @@ class _Resolution:
 
 def _resolve(host: str, port: int, lease: Lease) -> list[Any]:
     """The addresses of a host; a name server that hangs costs no more than the connect clock."""
-    with contextlib.suppress(socket.gaierror):
+    with contextlib.suppress(socket.gaierror, UnicodeError):
         numeric = socket.AI_NUMERICHOST
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric))
     resolution = _Resolution(host, port)

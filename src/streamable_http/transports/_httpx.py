@@ -111,4 +111,5 @@ def _pattern(host: str) -> str:
         version = ipaddress.ip_address(host.partition("/")[0]).version
     except ValueError:
         return f"all://{host}" if host.lower() == "localhost" else f"all://*{host}"
-    return f"all://[{host}]" if version == 6 else f"all://{host}"
+    # httpx takes a network for its first address; one of IPv6 it would refuse altogether.
+    return f"all://[{host.partition('/')[0]}]" if version == 6 else f"all://{host}"
