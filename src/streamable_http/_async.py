@@ -235,8 +235,10 @@ class AsyncStream(AsyncFlow[T]):
             await operator._stop()
 
     def __del__(self) -> None:
-        if getattr(self, "_batches", None) is not None and not self._closed:
+        batches = getattr(self, "_batches", None)
+        if batches is not None and not self._closed:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2)
+            batches.abandon()
 
     async def __anext__(self) -> T:
         item = next(self._items, _END)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -45,16 +45,20 @@ USE_CLIENTS_AUTH: Any = object()
 class HTTPClient(Protocol):
     """What a sync client must have for `Client(http=…)`: `httpx.Client`, `httpx2.Client`."""
 
-    def build_request(self, method: str, url: Any, **options: Any) -> Any: ...
-    def send(self, request: Any, **options: Any) -> Any: ...
+    @property
+    def build_request(self) -> Callable[..., Any]: ...
+    @property
+    def send(self) -> Callable[..., Any]: ...
     def close(self) -> None: ...
 
 
 class AsyncHTTPClient(Protocol):
     """What an async client must have for `AsyncClient(http=…)`."""
 
-    def build_request(self, method: str, url: Any, **options: Any) -> Any: ...
-    async def send(self, request: Any, **options: Any) -> Any: ...
+    @property
+    def build_request(self) -> Callable[..., Any]: ...
+    @property
+    def send(self) -> Callable[..., Awaitable[Any]]: ...
     async def aclose(self) -> None: ...
 
 

@@ -173,6 +173,11 @@ class AsyncPrefetch(Generic[T]):
         self._notify()
         return batch
 
+    def abandon(self) -> None:
+        """Nobody will ever ask again: the reading task is to end by itself."""
+        self._queue.close()
+        self._task.cancel()
+
     async def close(self) -> None:
         """Ends the stream from any task, and the reading task with it."""
         self._queue.close()

@@ -38,6 +38,7 @@ class AsyncBatches(Protocol[T_co]):
     """Where an async stream gets its batches from."""
 
     async def next_batch(self) -> Batch[T_co] | None: ...
+    def abandon(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -178,6 +179,9 @@ class AsyncPump(_Base[T]):
             return None
         finally:
             await self._leave()
+
+    def abandon(self) -> None:
+        """Nobody will ever ask again; nothing runs here by itself, so there is nothing to end."""
 
     async def close(self) -> None:
         """Ends the stream, from any task; returns once the connection is let go."""
