@@ -32,7 +32,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy and pyright, both strict, and the completeness of the public types."""
-    session.install(EVERYTHING, "--group=test", "--group=types")
+    session.install(SDKS, "--group=test", "--group=agents", "--group=types")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "streamable_http", "--ignoreexternal")
@@ -88,3 +88,33 @@ def floor(session: nox.Session) -> None:
     session.install("--resolution=lowest-direct", EVERYTHING, "--group=test")
     session.run("uv", "pip", "list")
     session.run("pytest", *session.posargs)
+
+
+SDKS = "-e.[agents,demo,httpx2,mcp]"
+
+
+@nox.session
+def mcp(session: nox.Session) -> None:
+    """The MCP server, judged by real clients and, by way of npm, the conformance suite."""
+    session.install(SDKS, "--group=test", "--group=agents")
+    packages = Path(session.create_tmp()).resolve() / "node"
+    packages.mkdir(exist_ok=True)
+    shutil.copy("tests/mcp/package.json", packages)
+    session.run("python", "tests/mcp/npm.py", "install", "--no-audit", f"--prefix={packages}")
+    where = {"STREAMABLE_HTTP_NODE_PACKAGES": str(packages)}
+    session.run("pytest", *(session.posargs or ["tests/mcp"]), env=where)
+
+
+@nox.session
+def agents(session: nox.Session) -> None:
+    """The tools in the OpenAI Agents SDK, and the agent of the examples."""
+    session.install(SDKS, "--group=test", "--group=agents")
+    session.run("pytest", *(session.posargs or ["tests/agents"]))
+
+
+@nox.session(venv_backend="uv")
+def sdk_floor(session: nox.Session) -> None:
+    """The same on the oldest allowed releases of the SDKs."""
+    session.install("--resolution=lowest-direct", SDKS, "--group=test", "--group=agents")
+    session.run("uv", "pip", "list")
+    session.run("pytest", *(session.posargs or ["tests/agents", "tests/mcp"]))

@@ -35,12 +35,12 @@ LAYERS = (
     layer(
         "session",
         "_effects _order _retry _replay _resume _redirects _content _allowance _tally _session"
-        " _delivery _turns",
+        " _delivery _turns _gathering",
         "tenacity",
     ),
     layer(
         "faces",
-        "transports _call _perform _request _options _opening _logging _progress _pump _tasks"
+        "transports _call _perform _request _options _opening _logging _progress _pump _tasks _threads"
         " _prefetch _sync _async _pipeline _async_pipeline _roster _many _async_many _gather"
         " _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
@@ -52,6 +52,9 @@ EXTRAS = {
     "__main__": frozenset[str](),
     "cli": frozenset({"cyclopts", "rich"}),
     "demo": frozenset({"rich", "starlette", "uvicorn"}),
+    "agents": frozenset({"agents"}),
+    "mcp": frozenset({"mcp", "starlette", "uvicorn"}),
+    "toolkit": frozenset[str](),
 }
 
 IMPURE = {

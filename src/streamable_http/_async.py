@@ -223,7 +223,7 @@ class AsyncStream(AsyncFlow[T]):
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise StreamClosed(f"{self._opening.label}: the stream was closed before it was opened")
+            raise StreamClosed("the stream was closed: open another one to read on")
 
     async def aclose(self) -> None:
         self._closed, self._items = True, iter(())
@@ -246,7 +246,7 @@ class AsyncStream(AsyncFlow[T]):
 
     async def _refill(self) -> T:
         await self._load()
-        return next(self._items)
+        return next(self._delivery.items)  # `close` may have emptied `_items` meanwhile
 
     async def _next_list(self) -> list[T]:
         rest = self._delivery.rest()
@@ -257,6 +257,9 @@ class AsyncStream(AsyncFlow[T]):
 
     async def _load(self) -> None:
         """Goes on to the next batch; raises StopAsyncIteration at the end."""
+        if self._opening.settled:
+            raise StopAsyncIteration
+        self._refuse_closed()
         self._delivery.finish()
         self._items = self._delivery.items
         batches = self._opening.opened(self._batches)

@@ -17,7 +17,7 @@ import anyio
 from ._async import AsyncStream
 from ._request import Request
 from ._roster import END, FailureHook, Roster, Source
-from ._tasks import Task, spawn
+from ._tasks import Task, spawn, stop_all
 
 __all__ = ["AsyncMerged"]
 
@@ -40,7 +40,6 @@ class AsyncMerged(Generic[T]):
         self._opener = opener
         self._roster = Roster[AsyncStream[T], deque[anyio.Event]](max_concurrent, on_failure)
         self._changed = anyio.Event()
-        self._closed = False
         self._tasks: set[Task] = set()
         self._current: Source[AsyncStream[T], deque[anyio.Event]] | None = None
         for request in requests:
@@ -97,7 +96,7 @@ class AsyncMerged(Generic[T]):
         error: BaseException | None = None
         try:
             await source.stream.open()
-            while not (source.removed or self._closed):
+            while not (source.removed or self._roster.closed):
                 await source.stream._load()
                 wanted = anyio.Event()
                 source.wanted.append(wanted)
@@ -106,12 +105,14 @@ class AsyncMerged(Generic[T]):
                 await wanted.wait()
         except StopAsyncIteration:
             pass
-        except Exception as exc:
+        except BaseException as exc:
+            # A cancellation that is not ours comes from the user's code: it is told, too.
             error = exc
+            raise
         finally:
             await source.stream.aclose()
             self._roster.leave(source, error)
-            if not self._closed:
+            if not self._roster.closed:
                 self._start()
             self._notify()
 
@@ -127,11 +128,11 @@ class AsyncMerged(Generic[T]):
                     return source.key, item
                 self._want(source)
             self._current = None
+            self._roster.refuse_closed()
             self._start()
-            while not (self._closed or self._roster.ready):
+            while not (self._roster.closed or self._roster.ready):
                 await self._changed.wait()
-            if self._closed:
-                raise StopAsyncIteration
+            self._roster.refuse_closed()
             try:
                 self._current = self._roster.next_speaker()
             except StopIteration:
@@ -139,15 +140,13 @@ class AsyncMerged(Generic[T]):
 
     async def aclose(self) -> None:
         """Closes all streams, from any task."""
-        self._closed = True
+        self._roster.closed = True
         self._notify()
         tasks = [*self._tasks]
         for source in [*self._roster.sources.values()]:
             await source.stream.aclose()
             self._want(source)
-        for task in tasks:
-            task.cancel()
-            await task.wait()
+        await stop_all(tasks)
 
     async def __aenter__(self) -> Self:
         return self

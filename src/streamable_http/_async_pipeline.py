@@ -5,8 +5,7 @@ The same as the sync face's, in the same order; read them side by side.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -15,9 +14,11 @@ from ._async import AsyncFlow, AsyncStream
 from ._checks import check_callable, check_number, check_seconds
 from ._delivery import Mark
 from ._errors import StreamClosed
+from ._gathering import Gathering
 from ._pipeline import AHEAD
 from ._reports import StreamStats
-from ._tasks import applied, spawn
+from ._roster import END
+from ._tasks import Task, applied, spawn, stop_all
 from ._turns import Over, Turns
 from ._values import Cursor
 
@@ -84,9 +85,18 @@ class _Mapped(_Derived[T, R]):
     def __init__(self, upstream: AsyncFlow[T], fn: Callable[[T], Any]) -> None:
         super().__init__(upstream)
         self._fn = fn
+        self._item: Any = END
 
     async def __anext__(self) -> R:
-        result: R = await applied(self._fn, await anext(self._upstream))
+        if self._item is END:
+            self._item = await anext(self._upstream)
+        try:
+            result: R = await applied(self._fn, self._item)
+        except Exception:
+            self._item = END
+            raise
+        # A cancellation is no verdict on the item: it is kept, and worked on by the next call.
+        self._item = END
         return result
 
 
@@ -95,12 +105,8 @@ class _Governing(_Derived[T, R]):
 
     def __init__(self, upstream: AsyncFlow[T]) -> None:
         super().__init__(upstream)
-        self._passed = upstream._mark()
+        self._start = upstream._mark()
         self._source._govern(self)
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._passed)
 
 
 class _Batched(_Governing[T, list[T]]):
@@ -109,50 +115,69 @@ class _Batched(_Governing[T, list[T]]):
     def __init__(self, upstream: AsyncFlow[T], size: int | None) -> None:
         super().__init__(upstream)
         self._size = size
-        self._items: list[T] = []
-        self._error: Exception | None = None
+        self._gathering = Gathering[T](self._start)
 
     async def __anext__(self) -> list[T]:
-        if not self._items:
-            self.ack()
-        if self._error is not None:
-            raise self._error
-        if self._size is None:
-            return await self._upstream._next_list()
+        self.ack()
         try:
-            # A cancelled call keeps what it has gathered for the next one.
-            while len(self._items) < self._size:
-                self._items.append(await anext(self._upstream))
+            while not self._gathering.over and len(self._gathering) < (self._size or 1):
+                await self._gather()
+        except StopAsyncIteration:
+            self._gathering.finish()
         except Exception as exc:
-            if not self._items:
-                raise
-            self._error = exc  # the items before it are delivered before it
-        items, self._items = self._items, []
+            self._gathering.finish(exc)  # the items before it are delivered before it
+        items = self._gathering.take(self._size)
+        if items is None:
+            raise StopAsyncIteration
         return items
 
+    async def _gather(self) -> None:
+        if self._size is None:
+            items = await self._upstream._next_list()
+            self._gathering.add_all(items, self._upstream._mark())
+        else:
+            item = await anext(self._upstream)
+            self._gathering.add(item, self._upstream._mark())
+
+    @property
+    def cursor(self) -> Cursor | None:
+        return self._source._cursor_at(self._gathering.passed)
+
     def ack(self) -> None:
-        self._passed = self._upstream._mark()
+        self._gathering.settle()
+
+    def _mark(self) -> Mark:
+        return self._gathering.after_hand()
 
 
 class _Background(_Governing[T, R]):
-    """An operator with tasks of its own that fill it while the consumer is elsewhere."""
+    """An operator with tasks of its own, which start when the first result is asked for."""
 
     def __init__(self, upstream: AsyncFlow[T]) -> None:
         super().__init__(upstream)
         self._changed = anyio.Event()
         self._closed = False
+        self._tasks: list[Task] = []
+
+    def _start_tasks(self, run: Callable[[], Awaitable[None]], name: str, count: int = 1) -> None:
+        if not self._tasks and not self._closed:
+            self._tasks = [spawn(run, name) for _ in range(count)]
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
+        """Waits; raises `StreamClosed` if the stream is closed meanwhile."""
         while not self._closed and not condition():
             await self._changed.wait()
-
-    def _refuse_closed(self) -> None:
         if self._closed:
             raise StreamClosed(_CLOSED)
+
+    async def _stop(self) -> None:
+        self._closed = True
+        self._notify()
+        await stop_all(self._tasks)
 
 
 class _ConcurrentlyMapped(_Background[T, R]):
@@ -167,36 +192,40 @@ class _ConcurrentlyMapped(_Background[T, R]):
     ) -> None:
         super().__init__(upstream)
         self._fn = fn
-        self._turns = Turns[R](self._passed, ordered=ordered)
+        self._max_concurrent = self._free = max_concurrent
+        self._turns = Turns[R](self._start, ordered=ordered)
         self._pulling = anyio.Lock()
-        self._free = max_concurrent
-        names = [f"streamable-http-map-{number}" for number in range(max_concurrent)]
-        self._tasks = [spawn(self._work, name) for name in names]
 
     async def _work(self) -> None:
         while True:
             async with self._pulling:
                 await self._until(lambda: self._free > 0 or not self._turns.accepting)
-                if self._closed or not self._turns.accepting:
-                    return
+                if not self._turns.accepting:
+                    return None
                 try:
                     item = await anext(self._upstream)
-                except Exception as exc:
-                    self._turns.finish(None if isinstance(exc, StopAsyncIteration) else exc)
+                except StopAsyncIteration:
+                    self._turns.finish()
+                    return self._notify()
+                except BaseException as exc:
+                    # A cancellation that is not ours comes from the user's code: it is told, too.
+                    self._turns.finish(exc)
                     self._notify()
-                    return
+                    raise
                 self._free -= 1
                 ticket = self._turns.enter(self._upstream._mark())
             try:
                 self._turns.leave(ticket, await applied(self._fn, item))
-            except Exception as exc:
+            except BaseException as exc:
                 self._turns.fail(ticket, exc)
+                self._notify()
+                raise
             self._notify()
 
     async def __anext__(self) -> R:
+        self._start_tasks(self._work, "streamable-http-map", self._max_concurrent)
         self.ack()
         await self._until(self._turns.ready)
-        self._refuse_closed()
         try:
             value = self._turns.pop()
         except Over:
@@ -215,15 +244,6 @@ class _ConcurrentlyMapped(_Background[T, R]):
     def _mark(self) -> Mark:
         return self._turns.after_hand()
 
-    async def _stop(self) -> None:
-        self._closed = True
-        self._turns.finish()
-        self._notify()
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            await task.wait()
-
 
 class _TimedBatches(_Background[T, list[T]]):
     """Lists that are handed out in time, so a task reads ahead of the consumer."""
@@ -232,57 +252,51 @@ class _TimedBatches(_Background[T, list[T]]):
         super().__init__(upstream)
         self._size = AHEAD if size is None else size
         self._seconds = seconds
-        self._ahead: deque[tuple[T, Mark, float]] = deque()
-        self._in_hand: Mark | None = None
-        self._over = False
-        self._error: Exception | None = None
-        self._task = spawn(self._fill, "streamable-http-batches")
+        self._gathering = Gathering[T](self._start)
+        self._since = 0.0  # when the first of the items came
 
     async def _fill(self) -> None:
         try:
-            while not self._closed:
+            while True:
                 item = await anext(self._upstream)
-                self._ahead.append((item, self._upstream._mark(), anyio.current_time()))
+                if not len(self._gathering):
+                    self._since = anyio.current_time()
+                self._gathering.add(item, self._upstream._mark())
                 self._notify()
                 await self._until(lambda: not self._full)
         except StopAsyncIteration:
-            pass
-        except Exception as exc:
-            self._error = exc
+            self._gathering.finish()
+        except BaseException as exc:
+            # A cancellation that is not ours comes from the user's code: it is told, too.
+            self._gathering.finish(exc)
+            raise
         finally:
-            self._over = True
             self._notify()
 
     @property
     def _full(self) -> bool:
-        return len(self._ahead) >= self._size
+        return len(self._gathering) >= self._size
 
     async def __anext__(self) -> list[T]:
+        self._start_tasks(self._fill, "streamable-http-batches")
         self.ack()
-        await self._until(lambda: bool(self._ahead) or self._over)
-        self._refuse_closed()
-        if not self._ahead:
-            if self._error is not None:
-                raise self._error
-            raise StopAsyncIteration
-        left = self._ahead[0][2] + self._seconds - anyio.current_time()
+        await self._until(lambda: bool(len(self._gathering)) or self._gathering.over)
+        left = self._since + self._seconds - anyio.current_time()
         with anyio.move_on_after(max(left, 0.0)):
-            await self._until(lambda: self._full or self._over)
-        self._refuse_closed()
-        taken = [self._ahead.popleft() for _ in range(min(self._size, len(self._ahead)))]
-        self._in_hand = taken[-1][1]
+            await self._until(lambda: self._full or self._gathering.over)
+        items = self._gathering.take(self._size)
+        self._since = anyio.current_time()
         self._notify()
-        return [item for item, _, _ in taken]
+        if items is None:
+            raise StopAsyncIteration
+        return items
+
+    @property
+    def cursor(self) -> Cursor | None:
+        return self._source._cursor_at(self._gathering.passed)
 
     def ack(self) -> None:
-        if self._in_hand is not None:
-            self._passed, self._in_hand = self._in_hand, None
+        self._gathering.settle()
 
     def _mark(self) -> Mark:
-        return self._passed if self._in_hand is None else self._in_hand
-
-    async def _stop(self) -> None:
-        self._closed = True
-        self._notify()
-        self._task.cancel()
-        await self._task.wait()
+        return self._gathering.after_hand()

@@ -106,6 +106,9 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
             extensions=extensions,
             **body,
         )
+        if target.url is not None:
+            # The client's own parameters belong to the URL that was asked for, not to this one.
+            request.url = type(request.url)(target.url)
     except (ValueError, TypeError, UnicodeError, flavour_of(http).InvalidURL) as exc:
         raise ConfigurationError(f"the request cannot be built: {exc}") from exc
     if call.auth is not USE_CLIENTS_AUTH:
@@ -168,14 +171,13 @@ def flavour_of(http: object) -> ModuleType:
     return importlib.import_module(name)
 
 
-def translated(error: Exception, flavour: ModuleType, lease: Lease, *, ours: bool) -> Exception:
+def translated(error: Exception, flavour: ModuleType, lease: Lease) -> Exception:
     """What an exception of the HTTP client means for the stream; others are returned as they are.
 
     Args:
         error: What the client raised.
         flavour: Whose exceptions it raises.
         lease: Of the stream.
-        ours: Whether the connection is one of our transport's, so that the lease knows it all.
     """
     if lease.closed:
         return StreamClosed("the stream was closed")
@@ -190,7 +192,7 @@ def translated(error: Exception, flavour: ModuleType, lease: Lease, *, ours: boo
     if isinstance(error, (flavour.ConnectError, flavour.ProxyError)):
         return _no_connection(error)
     if isinstance(error, flavour.TransportError):
-        if ours and not lease.sent:
+        if lease.managed and not lease.sent:
             return _no_connection(error)
         return ConnectionLost(f"the connection was lost: {error}")
     return error

@@ -141,7 +141,6 @@ class _BaseClient(abc.ABC, Generic[H]):
             hooks=checked_hooks(on_event),
         )
         self._owned = http is None
-        self._ours = http is None and transport is None
         if http is not None:
             self._http: Any = checked_http(http, is_async=self._is_async)
             return
@@ -171,7 +170,6 @@ class _BaseClient(abc.ABC, Generic[H]):
     ) -> tuple[Any, dict[str, Any]]:
         """The default transport, and one for each proxy, as plain httpx arranges them."""
         if transport is not None and transport != "httpx":
-            self._ours = isinstance(transport, (HTTPTransport, AsyncHTTPTransport))
             return transport, dict(mounts or {})
         kind: Literal["httpx", "ours"] = "httpx" if transport == "httpx" else "ours"
         proxies: dict[str, Any] = {}
@@ -186,7 +184,7 @@ class _BaseClient(abc.ABC, Generic[H]):
         return self._transport(kind, **network), {**mounted, **(mounts or {})}
 
     def _opening(self, request: Request[T]) -> Opening[T]:
-        return opening_of(request, self._defaults, self._http, ours=self._ours)
+        return opening_of(request, self._defaults, self._http)
 
 
 class Client(_BaseClient[HTTPClient]):

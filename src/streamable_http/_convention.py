@@ -151,7 +151,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     """A small document, which is a JSON object."""
     try:
         value = json.loads(body)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise DecodeError(f"the service's answer is not JSON: {exc}", excerpt=body[:64]) from exc
     if not isinstance(value, dict):
         raise DecodeError("the service's answer is not a JSON object", excerpt=body[:64])

@@ -7,7 +7,7 @@ held, and a source that floods gets its turn like any other.
 
 from __future__ import annotations
 
-import contextvars
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
@@ -16,12 +16,11 @@ from typing import Any, Generic, Self, TypeVar
 from ._request import Request
 from ._roster import END, FailureHook, Roster, Source
 from ._sync import Stream
+from ._threads import join_all, start
 
 __all__ = ["Merged"]
 
 T = TypeVar("T")
-
-_JOIN_SECONDS = 1.0
 
 
 class Merged(Generic[T]):
@@ -40,7 +39,6 @@ class Merged(Generic[T]):
         self._opener = opener
         self._roster = Roster[Stream[T], threading.Event](max_concurrent, on_failure)
         self._changed = threading.Condition()
-        self._closed = False
         self._threads: set[threading.Thread] = set()
         self._current: Source[Stream[T], threading.Event] | None = None
         for request in requests:
@@ -75,21 +73,14 @@ class Merged(Generic[T]):
 
     def _start(self) -> None:
         for source in self._roster.startable():
-            context = contextvars.copy_context()
-            thread = threading.Thread(
-                target=context.run,
-                args=(self._run, source),
-                name="streamable-http-merge",
-                daemon=True,
-            )
-            self._threads.add(thread)
-            thread.start()
+            run = functools.partial(self._run, source)
+            self._threads.add(start(run, "streamable-http-merge"))
 
     def _run(self, source: Source[Stream[T], threading.Event]) -> None:
         error: BaseException | None = None
         try:
             source.stream.open()
-            while not (source.removed or self._closed):
+            while not (source.removed or self._roster.closed):
                 source.stream._load()
                 with self._changed:
                     self._roster.speak(source)
@@ -104,7 +95,7 @@ class Merged(Generic[T]):
         with self._changed:
             self._roster.leave(source, error)
             self._threads.discard(threading.current_thread())
-            if not self._closed:
+            if not self._roster.closed:
                 self._start()
             self._changed.notify_all()
 
@@ -121,24 +112,22 @@ class Merged(Generic[T]):
                 source.wanted.set()
             self._current = None
             with self._changed:
+                self._roster.refuse_closed()
                 self._start()
-                self._changed.wait_for(lambda: self._closed or self._roster.ready)
-                if self._closed:
-                    raise StopIteration
+                self._changed.wait_for(lambda: self._roster.closed or self._roster.ready)
+                self._roster.refuse_closed()
             self._current = self._roster.next_speaker()
 
     def close(self) -> None:
         """Closes all streams, from any thread."""
         with self._changed:
-            self._closed = True
+            self._roster.closed = True
             self._changed.notify_all()
             sources, threads = [*self._roster.sources.values()], [*self._threads]
         for source in sources:
             source.wanted.set()
             source.stream.close()
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(_JOIN_SECONDS)
+        join_all(threads)
 
     def __enter__(self) -> Self:
         return self

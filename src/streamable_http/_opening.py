@@ -48,6 +48,7 @@ class Opening(Generic[T]):
         order: What the session acts on.
         prefetch: How much to read ahead, or None.
         count: Items that earlier runs passed, according to `start=`.
+        settled: Whether the consumer has come to the stream's clean end.
     """
 
     def __init__(
@@ -56,7 +57,6 @@ class Opening(Generic[T]):
         call: Call,
         http: Any,
         *,
-        ours: bool,
         prefetch: PrefetchBounds | None,
         count: int,
         hooks: list[EventHook],
@@ -64,10 +64,10 @@ class Opening(Generic[T]):
         self.order = order
         self.prefetch = prefetch
         self.count = count
-        self._call, self._http, self._ours = call, http, ours
+        self._call, self._http = call, http
         self._hooks = hooks
         self._session: Session[T] | None = None
-        self._settled = False
+        self.settled = False
         self._started = self._stopped = 0.0
 
     @property
@@ -83,13 +83,13 @@ class Opening(Generic[T]):
     def pump(self) -> Pump[T]:
         """A pump for threads. Each stream can be opened once."""
         session, lease = self._begin()
-        performer = Performer(self._http, self._call, lease, ours=self._ours)
+        performer = Performer(self._http, self._call, lease)
         return Pump(session, performer, time.monotonic)
 
     def async_pump(self) -> AsyncPump[T]:
         """A pump for tasks. Each stream can be opened once."""
         session, lease = self._begin()
-        performer = AsyncPerformer(self._http, self._call, lease, ours=self._ours)
+        performer = AsyncPerformer(self._http, self._call, lease)
         return AsyncPump(session, performer, time.monotonic)
 
     def _begin(self) -> tuple[Session[T], Lease]:
@@ -124,7 +124,7 @@ class Opening(Generic[T]):
             items=handed - self.count,
             elapsed=(self._stopped or time.monotonic()) - self._started,
             # Reading ahead may know the end already; it counts once the consumer has come there.
-            ended=stats.ended if self._settled else None,
+            ended=stats.ended if self.settled else None,
         )
 
     def stop_clock(self) -> None:
@@ -137,7 +137,7 @@ class Opening(Generic[T]):
 
     def settle(self, delivery: Delivery[T]) -> None:
         """A clean end: the cursor moves to the read position, past trailing blocks without data."""
-        self._settled = True
+        self.settled = True
         self.stop_clock()
         if self._session is not None:
             delivery.settle(self._session.position)

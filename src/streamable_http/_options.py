@@ -64,7 +64,7 @@ class Defaults:
     hooks: tuple[EventHook, ...]
 
 
-def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool) -> Opening[T]:
+def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]:
     """Checks a request and makes an `Opening` of it.
 
     Raises:
@@ -105,7 +105,6 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any, *, ours: bool
         order,
         call,
         http,
-        ours=ours,
         prefetch=PrefetchBounds(prefetch, limits.prefetch_bytes) if prefetch else None,
         count=start.count if isinstance(start, Cursor) else 0,
         hooks=[*defaults.hooks, *checked_hooks(hook)],
@@ -121,6 +120,11 @@ def _check_order(order: Order[Any]) -> None:
     if order.follow and isinstance(order.resume, NoResume):
         raise ConfigurationError(
             "follow=True and resume=NoResume() contradict each other: leave one of them out"
+        )
+    if order.follow and not order.replayable:
+        raise ConfigurationError(
+            "follow=True sends the body again and again, and content= can be read only once: pass "
+            "bytes"
         )
     if order.follow and not order.resendable:
         raise ConfigurationError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
@@ -45,24 +44,23 @@ _DRAIN_SECONDS = 0.1
 class _Base:
     """What both performers know."""
 
-    def __init__(self, call: Call, lease: Lease, flavour: ModuleType, *, ours: bool) -> None:
+    def __init__(self, call: Call, lease: Lease, flavour: ModuleType) -> None:
         self.lease = lease
         self._call = call
         self._flavour = flavour
-        self._ours = ours
         self._response: Any = None
         self._broken = False
         self._plug: Plug | None = None
 
     def _translated(self, error: Exception) -> Exception:
-        return translated(error, self._flavour, self.lease, ours=self._ours)
+        return translated(error, self._flavour, self.lease)
 
     def _refuse_broken(self) -> None:
         """An effect that was cut off is not simply repeated: the request may have been sent."""
         self._refuse_closed()
         if self._broken:
             self._broken = False
-            if self.lease.sent or not self._ours or self.lease.in_body:
+            if self.lease.sent or self.lease.in_body or not self.lease.managed:
                 raise ConnectionLost("the connection was given up when a read was interrupted")
             raise ConnectError("connecting was interrupted")
 
@@ -71,7 +69,7 @@ class _Base:
         self.lease.receive_body()
         read_under_idle_clock(request, self.lease)
         self._response = response
-        if not self._ours:
+        if not self.lease.managed:
             self._plug = self.lease.waker = Plug(response)
             self._refuse_closed()
 
@@ -98,8 +96,8 @@ class _Base:
 class Performer(_Base):
     """Performs effects on a sync client, for one thread at a time."""
 
-    def __init__(self, http: HTTPClient, call: Call, lease: Lease, *, ours: bool) -> None:
-        super().__init__(call, lease, flavour_of(http), ours=ours)
+    def __init__(self, http: HTTPClient, call: Call, lease: Lease) -> None:
+        super().__init__(call, lease, flavour_of(http))
         self._http = http
         self._body: Iterator[bytes] = iter(())
 
@@ -148,6 +146,8 @@ class Performer(_Base):
             self.lease.hurry(within)
         self._check_clocks()
         data = next(filter(None, self._body), b"")
+        if not data:
+            self._unplug()
         self._refuse_closed()
         return data
 
@@ -165,7 +165,7 @@ class Performer(_Base):
         if response is None:
             return
         with contextlib.suppress(Exception):
-            if drain and self._ours:
+            if drain and self.lease.managed:
                 self.lease.hurry(_DRAIN_SECONDS)
                 left = _DRAIN_BYTES
                 while left > 0 and (data := next(body, b"")):
@@ -188,8 +188,8 @@ class _Nap:
 class AsyncPerformer(_Base):
     """Performs effects on an async client, for one task at a time, on asyncio or trio."""
 
-    def __init__(self, http: AsyncHTTPClient, call: Call, lease: Lease, *, ours: bool) -> None:
-        super().__init__(call, lease, flavour_of(http), ours=ours)
+    def __init__(self, http: AsyncHTTPClient, call: Call, lease: Lease) -> None:
+        super().__init__(call, lease, flavour_of(http))
         self._http = http
         self._body: AsyncIterator[bytes] | None = None
 
@@ -242,6 +242,8 @@ class AsyncPerformer(_Base):
         async for data in self._body:  # the first that holds anything
             if data:
                 break
+        if not data:
+            self._unplug()
         self._refuse_closed()
         return data
 
@@ -261,7 +263,7 @@ class AsyncPerformer(_Base):
             return
         with anyio.CancelScope(shield=True):
             if body is not None:
-                if drain and self._ours:
+                if drain and self.lease.managed:
                     self.lease.hurry(_DRAIN_SECONDS)
                     await _pull_on(body)
                 # Pulling on ends the HTTP client's generators, which trio would miss; the scope
@@ -289,8 +291,3 @@ class _AsyncNap:
 
     def wake(self, lease: Lease, /) -> None:
         self.event.set()
-
-
-def monotonic() -> float:
-    """The clock that streams run on."""
-    return time.monotonic()

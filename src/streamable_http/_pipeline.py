@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ._checks import check_callable, check_number, check_seconds
 from ._delivery import Mark
 from ._errors import StreamClosed
+from ._gathering import Gathering
 from ._reports import StreamStats
+from ._roster import END
 from ._sync import Flow, Stream
+from ._threads import join_all, start
 from ._turns import Over, Turns
 from ._values import Cursor
 
@@ -22,7 +23,6 @@ __all__ = ["batched", "mapped"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_JOIN_SECONDS = 1.0
 _CLOSED = "the stream was closed"
 
 AHEAD = 1000
@@ -90,9 +90,19 @@ class _Mapped(_Derived[T, R]):
     def __init__(self, upstream: Flow[T], fn: Callable[[T], R]) -> None:
         super().__init__(upstream)
         self._fn = fn
+        self._item: Any = END
 
     def __next__(self) -> R:
-        return applied(self._fn, next(self._upstream))
+        if self._item is END:
+            self._item = next(self._upstream)
+        try:
+            result = applied(self._fn, self._item)
+        except Exception:
+            self._item = END
+            raise
+        # An interrupt is no verdict on the item: it is kept, and worked on by the next call.
+        self._item = END
+        return result
 
 
 class _Governing(_Derived[T, R]):
@@ -100,12 +110,8 @@ class _Governing(_Derived[T, R]):
 
     def __init__(self, upstream: Flow[T]) -> None:
         super().__init__(upstream)
-        self._passed = upstream._mark()
+        self._start = upstream._mark()
         self._source._govern(self)
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._passed)
 
 
 class _Batched(_Governing[T, list[T]]):
@@ -114,29 +120,72 @@ class _Batched(_Governing[T, list[T]]):
     def __init__(self, upstream: Flow[T], size: int | None) -> None:
         super().__init__(upstream)
         self._size = size
-        self._error: BaseException | None = None
+        self._gathering = Gathering[T](self._start)
 
     def __next__(self) -> list[T]:
         self.ack()
-        if self._error is not None:
-            raise self._error
-        if self._size is None:
-            return self._upstream._next_list()
-        items: list[T] = []
         try:
-            while len(items) < self._size:
-                items.append(next(self._upstream))
-        except BaseException as exc:
-            if not items:
-                raise
-            self._error = exc  # the items before it are delivered before it
+            while not self._gathering.over and len(self._gathering) < (self._size or 1):
+                self._gather()
+        except StopIteration:
+            self._gathering.finish()
+        except Exception as exc:
+            self._gathering.finish(exc)  # the items before it are delivered before it
+        items = self._gathering.take(self._size)
+        if items is None:
+            raise StopIteration
         return items
 
+    def _gather(self) -> None:
+        if self._size is None:
+            items = self._upstream._next_list()
+            self._gathering.add_all(items, self._upstream._mark())
+        else:
+            item = next(self._upstream)
+            self._gathering.add(item, self._upstream._mark())
+
+    @property
+    def cursor(self) -> Cursor | None:
+        return self._source._cursor_at(self._gathering.passed)
+
     def ack(self) -> None:
-        self._passed = self._upstream._mark()
+        self._gathering.settle()
+
+    def _mark(self) -> Mark:
+        return self._gathering.after_hand()
 
 
-class _ConcurrentlyMapped(_Governing[T, R]):
+class _Background(_Governing[T, R]):
+    """An operator with threads of its own, which start when the first result is asked for."""
+
+    def __init__(self, upstream: Flow[T]) -> None:
+        super().__init__(upstream)
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    def _start_threads(self, run: Callable[[], object], name: str, count: int = 1) -> None:
+        if not self._threads and not self._closed:
+            self._threads = [start(run, name) for _ in range(count)]
+
+    def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+        """Waits; raises `StreamClosed` if the stream is closed meanwhile."""
+        self._changed.wait_for(lambda: self._closed or condition(), seconds)
+        if self._closed:
+            raise StreamClosed(_CLOSED)
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._release_all()
+        join_all(self._threads)
+
+    def _release_all(self) -> None:
+        """Lets threads that wait for something else than `_changed` see that all is over."""
+
+
+class _ConcurrentlyMapped(_Background[T, R]):
     """Several items at work at once, each worker a thread that pulls, works and hands over.
 
     A worker holds its result until the consumer takes it, so there are never more than
@@ -148,59 +197,47 @@ class _ConcurrentlyMapped(_Governing[T, R]):
     ) -> None:
         super().__init__(upstream)
         self._fn = fn
-        self._turns = Turns[R](self._passed, ordered=ordered)
-        self._changed = threading.Condition()
+        self._max_concurrent = max_concurrent
+        self._turns = Turns[R](self._start, ordered=ordered)
         self._pulling = threading.Lock()
         self._free = threading.Semaphore(max_concurrent)
-        self._closed = False
-        self._threads = [self._worker(number) for number in range(max_concurrent)]
-        for thread in self._threads:
-            thread.start()
-
-    def _worker(self, number: int) -> threading.Thread:
-        context = contextvars.copy_context()
-        name = f"streamable-http-map-{number}"
-        return threading.Thread(target=context.run, args=(self._work,), name=name, daemon=True)
 
     def _work(self) -> None:
         while True:
             self._free.acquire()
             with self._pulling:
-                if not self._turns.accepting:
-                    return
+                if self._closed or not self._turns.accepting:
+                    return None
                 try:
                     item = next(self._upstream)
                 except BaseException as exc:
-                    with self._changed:
-                        self._turns.finish(None if isinstance(exc, StopIteration) else exc)
-                        self._changed.notify_all()
-                    self._release_all()
-                    return
+                    error = None if isinstance(exc, StopIteration) else exc
+                    return self._tell(lambda: self._turns.finish(error), last=True)  # noqa: B023
                 with self._changed:
                     ticket = self._turns.enter(self._upstream._mark())
             try:
                 value = applied(self._fn, item)
             except BaseException as exc:
-                with self._changed:
-                    self._turns.fail(ticket, exc)
-                    self._changed.notify_all()
-                self._release_all()
-                return
-            with self._changed:
-                self._turns.leave(ticket, value)
-                self._changed.notify_all()
+                failure = exc
+                return self._tell(lambda: self._turns.fail(ticket, failure), last=True)  # noqa: B023
+            self._tell(lambda: self._turns.leave(ticket, value))  # noqa: B023
+
+    def _tell(self, news: Callable[[], None], *, last: bool = False) -> None:
+        with self._changed:
+            news()
+            self._changed.notify_all()
+        if last:
+            self._release_all()
 
     def _release_all(self) -> None:
-        """Lets the workers that wait for a free place see that all is over."""
-        for _ in self._threads:
+        for _ in range(self._max_concurrent):
             self._free.release()
 
     def __next__(self) -> R:
+        self._start_threads(self._work, "streamable-http-map", self._max_concurrent)
         with self._changed:
             self.ack()
-            self._changed.wait_for(lambda: self._closed or self._turns.ready())
-            if self._closed:
-                raise StreamClosed(_CLOSED)
+            self._until(self._turns.ready)
             try:
                 value = self._turns.pop()
             except Over:
@@ -210,93 +247,71 @@ class _ConcurrentlyMapped(_Governing[T, R]):
 
     @property
     def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._turns.low_water)
+        with self._changed:
+            return self._source._cursor_at(self._turns.low_water)
 
     def ack(self) -> None:
         with self._changed:
             self._turns.settle()
 
     def _mark(self) -> Mark:
-        return self._turns.after_hand()
-
-    def _stop(self) -> None:
         with self._changed:
-            self._closed = True
-            self._turns.finish()
-            self._changed.notify_all()
-        self._release_all()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(_JOIN_SECONDS)
+            return self._turns.after_hand()
 
 
-class _TimedBatches(_Governing[T, list[T]]):
+class _TimedBatches(_Background[T, list[T]]):
     """Lists that are handed out in time, so a thread reads ahead of the consumer."""
 
     def __init__(self, upstream: Flow[T], size: int | None, seconds: float) -> None:
         super().__init__(upstream)
         self._size = AHEAD if size is None else size
         self._seconds = seconds
-        self._ahead: deque[tuple[T, Mark, float]] = deque()
-        self._in_hand: Mark | None = None
-        self._changed = threading.Condition()
-        self._over = False
-        self._error: BaseException | None = None
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(self._fill,), name="streamable-http-batches", daemon=True
-        )
-        self._thread.start()
+        self._gathering = Gathering[T](self._start)
+        self._since = 0.0  # when the first of the items came
 
     def _fill(self) -> None:
         error: BaseException | None = None
         try:
-            while not self._over:
+            while not self._closed:
                 item = next(self._upstream)
-                entry = (item, self._upstream._mark(), time.monotonic())
                 with self._changed:
-                    self._ahead.append(entry)
+                    if not len(self._gathering):
+                        self._since = time.monotonic()
+                    self._gathering.add(item, self._upstream._mark())
                     self._changed.notify_all()
-                    self._changed.wait_for(lambda: self._over or not self._full)
+                    self._changed.wait_for(lambda: self._closed or not self._full)
         except StopIteration:
             pass
         except BaseException as exc:
             error = exc
         with self._changed:
-            if not self._over:
-                self._over, self._error = True, error
+            self._gathering.finish(error)
             self._changed.notify_all()
 
     @property
     def _full(self) -> bool:
-        return len(self._ahead) >= self._size
+        return len(self._gathering) >= self._size
 
     def __next__(self) -> list[T]:
+        self._start_threads(self._fill, "streamable-http-batches")
         with self._changed:
             self.ack()
-            self._changed.wait_for(lambda: self._ahead or self._over)
-            if not self._ahead:
-                if self._error is not None:
-                    raise self._error
-                raise StopIteration
-            left = self._ahead[0][2] + self._seconds - time.monotonic()
-            self._changed.wait_for(lambda: self._full or self._over, max(left, 0.0))
-            taken = [self._ahead.popleft() for _ in range(min(self._size, len(self._ahead)))]
-            self._in_hand = taken[-1][1]
+            self._until(lambda: bool(len(self._gathering)) or self._gathering.over)
+            left = self._since + self._seconds - time.monotonic()
+            self._until(lambda: self._full or self._gathering.over, max(left, 0.0))
+            items = self._gathering.take(self._size)
+            self._since = time.monotonic()
             self._changed.notify_all()
-        return [item for item, _, _ in taken]
+        if items is None:
+            raise StopIteration
+        return items
+
+    @property
+    def cursor(self) -> Cursor | None:
+        return self._source._cursor_at(self._gathering.passed)
 
     def ack(self) -> None:
-        if self._in_hand is not None:
-            self._passed, self._in_hand = self._in_hand, None
+        self._gathering.settle()
 
     def _mark(self) -> Mark:
-        return self._passed if self._in_hand is None else self._in_hand
-
-    def _stop(self) -> None:
-        with self._changed:
-            self._over, self._error = True, StreamClosed(_CLOSED)
-            self._ahead.clear()
-            self._changed.notify_all()
-        if self._thread is not threading.current_thread():
-            self._thread.join(_JOIN_SECONDS)
+        return self._gathering.after_hand()

@@ -6,7 +6,6 @@ blocks: backpressure. Held here at most: the bound plus the batch that went over
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections import deque
 from typing import Generic, TypeVar
@@ -16,14 +15,14 @@ import anyio
 from ._decoders.engine import Batch
 from ._errors import ConfigurationError, StreamClosed
 from ._pump import ONE_READER, AsyncBatches, Batches
-from ._tasks import spawn
+from ._tasks import spawn, stop_all
+from ._threads import join_all, start
 
 __all__ = ["AsyncPrefetch", "Prefetch"]
 
 T = TypeVar("T")
 
 _CLOSED = "the stream was closed"
-_JOIN_SECONDS = 1.0
 
 
 class _Queue(Generic[T]):
@@ -86,11 +85,7 @@ class Prefetch(Generic[T]):
         self._source = source
         self._queue = _Queue[T](max_items, max_bytes)
         self._changed = threading.Condition()
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(self._fill,), name="streamable-http-prefetch", daemon=True
-        )
-        self._thread.start()
+        self._thread = start(self._fill, "streamable-http-prefetch")
 
     def _fill(self) -> None:
         error: BaseException | None = None
@@ -129,8 +124,7 @@ class Prefetch(Generic[T]):
             self._queue.close()
             self._changed.notify_all()
         self._source.close()
-        if self._thread is not threading.current_thread():
-            self._thread.join(_JOIN_SECONDS)
+        join_all([self._thread])
 
 
 class AsyncPrefetch(Generic[T]):
@@ -151,8 +145,10 @@ class AsyncPrefetch(Generic[T]):
                 while self._queue.full and not self._queue.over:
                     await self._changed.wait()
             error = None
-        except Exception as exc:
+        except BaseException as exc:
+            # A cancellation that is not ours comes from the user's code: it is told, too.
             error = exc
+            raise
         finally:
             self._queue.finish(error)
             self._notify()
@@ -182,6 +178,5 @@ class AsyncPrefetch(Generic[T]):
         """Ends the stream from any task, and the reading task with it."""
         self._queue.close()
         self._notify()
-        self._task.cancel()
         await self._source.close()
-        await self._task.wait()
+        await stop_all([self._task])

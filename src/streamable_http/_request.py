@@ -120,11 +120,11 @@ class Request(Generic[T_co]):
         decoder: DecoderFactory[T_co] | None = None,
         **options: Unpack[StreamOptions],
     ) -> None:
-        self.method = method
-        self.url = url
-        self.key = url if key is None else key
-        self.decoder = decoder
-        self.options = options
+        self.method: str = method
+        self.url: str = url
+        self.key: Any = url if key is None else key
+        self.decoder: DecoderFactory[T_co] | None = decoder
+        self.options: StreamOptions = options
 
     def __repr__(self) -> str:
         url = without_secrets(str(self.url))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from ._checks import check_number
-from ._errors import ConfigurationError, StreamError, StreamsFailed
+from ._errors import ConfigurationError, StreamClosed, StreamError, StreamsFailed
 from ._reports import Failed, StreamStats
 from ._request import shown_key
 
@@ -27,7 +27,7 @@ class Source(Generic[S, E]):
 
     def __init__(self, key: Any, stream: S, wanted: E) -> None:
         self.key, self.stream, self.wanted = key, stream, wanted
-        self.removed = False
+        self.removed = self.finished = False
         self.error: BaseException | None = None
 
 
@@ -48,9 +48,18 @@ class Roster(Generic[S, E]):
         self._active = 0
         self._speaking: deque[Source[S, E]] = deque()
         self.sources: dict[Any, Source[S, E]] = {}
+        self.closed = self.ended = False
+
+    def refuse_closed(self) -> None:
+        """Closing is not the end: who goes on after it must not take it for one."""
+        if self.closed and not self.ended:
+            raise StreamClosed("the merged streams were closed")
 
     def add(self, source: Source[S, E]) -> None:
-        if source.key in self.sources:
+        if self.closed:
+            raise StreamClosed("the merged streams were closed: call merge(…) again for others")
+        known = self.sources.get(source.key)
+        if known is not None and not known.finished:
             raise ConfigurationError(
                 f"two sources have the key {shown_key(source.key)!r}: pass Request(…, key=…) for "
                 f"each"
@@ -83,6 +92,7 @@ class Roster(Generic[S, E]):
     def leave(self, source: Source[S, E], error: BaseException | None) -> None:
         """The source has ended; a failure is told after everything that came before it."""
         self._active -= 1
+        source.finished = True
         if error is not None and not source.removed:
             source.error = error
             self._speaking.append(source)
@@ -113,6 +123,7 @@ class Roster(Generic[S, E]):
         self._on_failure(Failed(error=error, items=[], stats=stats, key=source.key))
 
     def _end(self) -> None:
+        self.ended = True
         if self._failures:
             told = [f"{shown_key(key)!r}: {error}" for key, error in self._failures.items()]
             shown = "; ".join(told)

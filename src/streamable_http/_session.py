@@ -17,6 +17,7 @@ from ._decoders.engine import (
     Batch,
     Context,
     Engine,
+    Position,
     Spec,
 )
 from ._decoders.watch import watch
@@ -26,6 +27,7 @@ from ._errors import (
     ConnectError,
     ContentTypeError,
     RedirectError,
+    ResumeError,
     RetriesExhausted,
     StatusError,
     StreamError,
@@ -72,8 +74,9 @@ class Session(Generic[T]):
         self.order = order
         self.now = self._started = now
         self.response: ResponseInfo | None = None
-        self.position = order.start
-        self.decoded = 0
+        self._head: ResponseInfo | None = None
+        self.position: Position = order.start
+        self.decoded: int = 0
         self.error: BaseException | None = None
         self._tell = tell
         self._backoff = Backoff(order.retry, jitter)
@@ -145,7 +148,7 @@ class Session(Generic[T]):
 
     def _attempt(self) -> Steps[Proof | None]:
         """One connection. Returns what proved the end, or None where a followed stream paused."""
-        self._connected_at, self._connection_bytes = None, 0
+        self._connected_at, self._connection_bytes, self._head = None, 0, None
         head = yield from self._connect()
         terminal = self.order.terminal
         if head.status_code in _NOTHING_COMES:
@@ -184,7 +187,7 @@ class Session(Generic[T]):
         target, permanent = self._target, True
         for _ in range(MAX_REDIRECTS + 1):
             head = yield from Open(target, (*self._asking(), *resuming))
-            self.response = head
+            self.response = self._head = head
             if not is_redirect(head):
                 yield from self._accept(head)
                 self._connected_at = self.now
@@ -258,7 +261,8 @@ class Session(Generic[T]):
         decoder: object = self.order.decoder
         if decoder is None:
             return repr(head.media_type)
-        return f"{type(decoder).__name__}()" if isinstance(decoder, Spec) else "your own decoder"
+        spec = f"{type(decoder).__name__}()"
+        return spec if isinstance(decoder, Spec) else "your own decoder"
 
     def _deliver(self, batch: Batch[T]) -> Steps[bool]:
         """Hands the batch over; raises its error after its items. Returns whether all is said."""
@@ -318,9 +322,14 @@ class Session(Generic[T]):
         self._backoff.failed(now, charge=not self._was_healthy(failure))
         if failure is None:
             reason: StreamError = StreamTruncated("the followed stream ended without a byte")
-        elif self._may_try_again(failure):
-            reason = failure
         else:
+            reason = failure
+        if not self._faithful():
+            raise failure or ResumeError(
+                "the followed stream paused where it cannot be gone on with: too many items came "
+                "since the last event ID"
+            )
+        if failure is not None and not self._may_try_again(failure):
             raise failure
         if self._backoff.exhausted(now, reason):
             raise self._given_up(reason)
@@ -330,7 +339,7 @@ class Session(Generic[T]):
         total = order.timeouts.total
         if total is not None and now + delay > self._started + total:
             raise self._out_of_time(total) from reason
-        if order.follow and self._tally.connects and not self._faithful_position:
+        if order.follow and self._tally.connects and not self.position.event_id:
             self._tally.gaps += 1
             self._tell(Gap(request=order.label, count=self._tally.gaps))
         return delay
@@ -347,7 +356,7 @@ class Session(Generic[T]):
         never_sent = isinstance(failure, ConnectError) or (
             isinstance(failure, TimeoutExceeded) and failure.kind == "connect"
         )
-        if not self._faithful() or not (self.order.replayable or never_sent):
+        if not (self.order.replayable or never_sent):
             return False
         resend = self.order.resendable and self.order.replayable
         return self.order.retry.allows(failure, resend=resend)
@@ -358,13 +367,11 @@ class Session(Generic[T]):
             return True
         if isinstance(self.order.resume, NoResume):
             return False
+        if self.position.event_id:
+            return self.position.exact
         # A followed stream without IDs is a live feed: it goes on with what comes, and the gap
         # is counted and told.
-        return self._faithful_position or self.order.follow
-
-    @property
-    def _faithful_position(self) -> bool:
-        return bool(self.position.event_id and self.position.exact)
+        return self.order.follow
 
     def _asked(self) -> float | None:
         if self._engine is not None and self._engine.retry_ms is not None:
@@ -391,7 +398,7 @@ class Session(Generic[T]):
         return error
 
     def _bear_witness(self, error: StreamError) -> None:
-        error.response = self.response
+        error.response = self._head  # of this attempt: an earlier one's would mislead
         error.request = self.order.label
 
 

@@ -210,7 +210,7 @@ class Stream(Flow[T]):
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise StreamClosed(f"{self._opening.label}: the stream was closed before it was opened")
+            raise StreamClosed("the stream was closed: open another one to read on")
 
     def close(self) -> None:
         self._closed, self._items = True, iter(())
@@ -233,7 +233,7 @@ class Stream(Flow[T]):
 
     def _refill(self) -> T:
         self._load()
-        return next(self._items)
+        return next(self._delivery.items)  # `close` may have emptied `_items` meanwhile
 
     def _next_list(self) -> list[T]:
         rest = self._delivery.rest()
@@ -244,6 +244,9 @@ class Stream(Flow[T]):
 
     def _load(self) -> None:
         """Goes on to the next batch; raises StopIteration at the end."""
+        if self._opening.settled:
+            raise StopIteration
+        self._refuse_closed()
         self._delivery.finish()
         self._items = self._delivery.items
         batches = self._opening.opened(self._batches)

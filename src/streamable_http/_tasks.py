@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import anyio
 
-__all__ = ["Task", "applied", "spawn"]
+__all__ = ["Task", "applied", "spawn", "stop_all"]
 
 
 async def applied(fn: Callable[..., Any], *arguments: Any) -> Any:
@@ -35,15 +35,28 @@ class Task:
         self._run = run
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
+        self._id: int | None = None
         self.handle: object = None  # asyncio keeps no reference to its tasks
 
     async def main(self) -> None:
-        """What the event loop runs."""
+        """What the event loop runs; what ends `run` was told by itself to those it concerns."""
+        self._id = anyio.get_current_task().id
         try:
             with self._scope:
                 await self._run()
+        except Exception:  # noqa: S110
+            pass
         finally:
-            self._done.set()
+            self.over()
+
+    def over(self) -> None:
+        """The task has ended, or will never begin."""
+        self._done.set()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is this very task that asks."""
+        return self._id == anyio.get_current_task().id
 
     def cancel(self) -> None:
         """Asks the task to end."""
@@ -53,6 +66,15 @@ class Task:
         """Returns once the task has ended, even if the caller is cancelled meanwhile."""
         with anyio.CancelScope(shield=True):
             await self._done.wait()
+
+
+async def stop_all(tasks: Iterable[Task]) -> None:
+    """Ends the tasks and waits for them, but for the one that asks: it goes on to its own end."""
+    others = [task for task in tasks if not task.is_current]
+    for task in others:
+        task.cancel()
+    for task in others:
+        await task.wait()
 
 
 def spawn(run: Callable[[], Awaitable[None]], name: str) -> Task:
@@ -66,5 +88,8 @@ def spawn(run: Callable[[], Awaitable[None]], name: str) -> Task:
         context = contextvars.copy_context()
         task.handle = trio.lowlevel.spawn_system_task(task.main, name=name, context=context)
     else:
-        task.handle = loop.create_task(task.main(), name=name)
+        handle = loop.create_task(task.main(), name=name)
+        # A task that is cancelled before its first step never runs `main`.
+        handle.add_done_callback(lambda _: task.over())
+        task.handle = handle
     return task

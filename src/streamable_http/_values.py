@@ -287,6 +287,6 @@ class Cursor:
 
     def _checked(self) -> Self:
         texts = (self.kind, self.value, self.etag, self.request, *self.behind)
-        if type(self.count) is not int or not all(isinstance(text, str) for text in texts):
+        if type(self.count) is not int or not set(map(type, texts)) <= {str}:
             raise TypeError
         return self

@@ -290,18 +290,44 @@ class AsyncStreamService:
         request = stream_request(self._base, endpoint, data, decoder, options)
         return self._client.open_request(request)
 
+    @overload
     async def process_stream(
         self,
         endpoint: str,
         data: Any,
-        processor: Callable[[Any], R | Awaitable[R]],
+        processor: Callable[[Any], Awaitable[R]],
         *,
         max_concurrent: int = 1,
         on_progress: Callable[[Progress], object] | None = None,
         progress_every: int = 100,
         decoder: DecoderFactory[Any] | None = None,
         **options: Unpack[SharedOptions],
-    ) -> Processed[R]:
+    ) -> Processed[R]: ...
+    @overload
+    async def process_stream(
+        self,
+        endpoint: str,
+        data: Any,
+        processor: Callable[[Any], R],
+        *,
+        max_concurrent: int = 1,
+        on_progress: Callable[[Progress], object] | None = None,
+        progress_every: int = 100,
+        decoder: DecoderFactory[Any] | None = None,
+        **options: Unpack[SharedOptions],
+    ) -> Processed[R]: ...
+    async def process_stream(
+        self,
+        endpoint: str,
+        data: Any,
+        processor: Callable[[Any], Any],
+        *,
+        max_concurrent: int = 1,
+        on_progress: Callable[[Progress], object] | None = None,
+        progress_every: int = 100,
+        decoder: DecoderFactory[Any] | None = None,
+        **options: Unpack[SharedOptions],
+    ) -> Processed[Any]:
         """Runs `processor` on every item of a stream and keeps the results.
 
         Args:
@@ -317,7 +343,7 @@ class AsyncStreamService:
         Raises:
             StreamError: The stream failed; the results that came before are its `items`.
         """
-        results: list[R] = []
+        results: list[Any] = []
 
         async def work(item: Any) -> None:
             results.append(await applied(processor, item))

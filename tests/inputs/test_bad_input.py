@@ -1,5 +1,7 @@
 """Every bad argument and answer, and the exact message it gets: argument, value, fix."""
 
+# ruff: noqa: E501  # a message stands in one piece
+
 from __future__ import annotations
 
 import asyncio
@@ -144,8 +146,10 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ({"decoder": THING}, f"decoder=Thing() is no decoder: {A_SPEC}"),
     (
         {"decoder": OwnDecoder()},
-        "decoder=OwnDecoder is a decoder, and each connection needs a fresh one: pass its class, or "
-        "a function that makes one",
+        (
+            "decoder=OwnDecoder is a decoder, and each connection needs a fresh one: pass its class, or "
+            "a function that makes one"
+        ),
     ),
     # Bounds and clocks
     ({"timeout": 0}, f"Timeouts(idle=0) is not a time: {A_TIME}"),
@@ -160,8 +164,10 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"limits": httpx.Limits(max_connections=3)},
-        "limits=Limits(max_connections=3, max_keepalive_connections=None, keepalive_expiry=5.0) is "
-        "not one of ours: pass Limits(…)",
+        (
+            "limits=Limits(max_connections=3, max_keepalive_connections=None, keepalive_expiry=5.0) is "
+            "not one of ours: pass Limits(…)"
+        ),
     ),
     ({"limits": 5}, "limits=5 is not one of ours: pass Limits(…)"),
     ({"retry": 3}, "retry=3 is not one of ours: pass RetryPolicy(…)"),
@@ -188,18 +194,24 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ({"headers": {"a": None}}, f"headers= of type dict are not headers: {HEADER_PAIRS}"),
     (
         {"headers": {"bad name": "x"}},
-        "headers= has the name 'bad name', which HTTP does not allow: pass one of letters, digits "
-        "and '-'",
+        (
+            "headers= has the name 'bad name', which HTTP does not allow: pass one of letters, digits "
+            "and '-'"
+        ),
     ),
     (
         {"headers": {"Authorization": "Bearer canary\n"}},
-        "headers['Authorization'] holds a line end or another control character: strip it (text "
-        "read from a file often ends with one)",
+        (
+            "headers['Authorization'] holds a line end or another control character: strip it (text "
+            "read from a file often ends with one)"
+        ),
     ),
     (
         {"auth": BodyReader()},
-        "auth=BodyReader(…) reads whole responses (requires_response_body), and a stream may never "
-        "end: use auth that looks at headers only",
+        (
+            "auth=BodyReader(…) reads whole responses (requires_response_body), and a stream may never "
+            "end: use auth that looks at headers only"
+        ),
     ),
     # Ends and failures
     ({"terminal": ""}, f"terminal='' marks no end: {TERMINAL}"),
@@ -207,33 +219,45 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ({"terminal": b"[DONE]"}, f"terminal=b'[DONE]' marks no end: {TERMINAL}"),
     (
         {"terminal": "[DONE]", "decoder": shttp.Raw()},
-        "terminal='[DONE]' is compared with the raw text of an item, which Raw() has not: pass a "
-        "predicate, such as terminal=lambda item: item == '[DONE]'",
+        (
+            "terminal='[DONE]' is compared with the raw text of an item, which Raw() has not: pass a "
+            "predicate, such as terminal=lambda item: item == '[DONE]'"
+        ),
     ),
     (
         {"terminal": "[DONE]", "decoder": OwnDecoder},
-        "terminal='[DONE]' is compared with the raw text of an item, which a decoder of your own "
-        "has not: pass a predicate, such as terminal=lambda item: item == '[DONE]'",
+        (
+            "terminal='[DONE]' is compared with the raw text of an item, which a decoder of your own "
+            "has not: pass a predicate, such as terminal=lambda item: item == '[DONE]'"
+        ),
     ),
     (
         {"terminal": shttp.Terminal("stop"), "decoder": shttp.NDJSON()},
-        "terminal=Terminal(event='stop') is an event type, and NDJSON() has no events: pass "
-        "decoder=SSE(), or a predicate, such as terminal=lambda item: ...",
+        (
+            "terminal=Terminal(event='stop') is an event type, and NDJSON() has no events: pass "
+            "decoder=SSE(), or a predicate, such as terminal=lambda item: ..."
+        ),
     ),
     (
         {"failure": "error"},
-        "failure='error' recognises nothing: pass Failure(event=…), Failure(path=…), or a function "
-        "of an item",
+        (
+            "failure='error' recognises nothing: pass Failure(event=…), Failure(path=…), or a function "
+            "of an item"
+        ),
     ),
     (
         {"failure": shttp.Failure(event="error"), "decoder": shttp.Lines()},
-        "failure=Failure(event='error', path=None) is an event type, and Lines() has no events: "
-        "pass decoder=SSE(), or a predicate, such as failure=lambda item: ...",
+        (
+            "failure=Failure(event='error', path=None) is an event type, and Lines() has no events: "
+            "pass decoder=SSE(), or a predicate, such as failure=lambda item: ..."
+        ),
     ),
     (
         {"failure": shttp.Failure(path="error"), "decoder": shttp.Raw()},
-        "failure=Failure(event=None, path='error') needs items with keys, and Raw() gives bytes: "
-        "pass a predicate, such as failure=lambda item: ...",
+        (
+            "failure=Failure(event=None, path='error') needs items with keys, and Raw() gives bytes: "
+            "pass a predicate, such as failure=lambda item: ..."
+        ),
     ),
     (
         {"on_bad_item": "ignore"},
@@ -251,8 +275,10 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"method": "POST", "follow": True},
-        "follow=True sends the request again and again, and POST is not idempotent: pass "
-        "resume=LastEventID() if the server takes that",
+        (
+            "follow=True sends the request again and again, and POST is not idempotent: pass "
+            "resume=LastEventID() if the server takes that"
+        ),
     ),
     ({"follow": 1}, "follow=1 is neither on nor off: pass True or False"),
     ({"any_content_type": None}, "any_content_type=None is neither on nor off: pass True or False"),
@@ -262,18 +288,24 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"start": shttp.Cursor(kind="last-event-id", value="7", request="GET http://other/x")},
-        "start= is a cursor of 'GET http://other/x', not of 'GET http://127.0.0.1:9/feed': a "
-        "position means nothing to another request",
+        (
+            "start= is a cursor of 'GET http://other/x', not of 'GET http://127.0.0.1:9/feed': a "
+            "position means nothing to another request"
+        ),
     ),
     (
         {"start": shttp.Cursor(kind="page", value="7")},
-        "start= is a cursor of kind 'page', and this stream goes on with 'last-event-id': pass a "
-        "cursor of that kind, or start without one",
+        (
+            "start= is a cursor of kind 'page', and this stream goes on with 'last-event-id': pass a "
+            "cursor of that kind, or start without one"
+        ),
     ),
     (
         {"start": shttp.Cursor(kind="last-event-id", value="7", behind=["zz"])},
-        "start= is a cursor with a digest that is not hex: pass stream.cursor or Cursor.from_json(…) "
-        "unchanged",
+        (
+            "start= is a cursor with a digest that is not hex: pass stream.cursor or Cursor.from_json(…) "
+            "unchanged"
+        ),
     ),
     # Hooks and names
     ({"on_event": 5}, "on_event=5 is not callable: pass a function of a StreamEvent"),
@@ -314,8 +346,10 @@ CLIENT: list[tuple[dict[str, Any], str]] = [
     ({"headers": ["x"]}, f"headers= of type list are not headers: {HEADER_PAIRS}"),
     (
         {"headers": [("a", "canary\r\nb: c")]},
-        "headers['a'] holds a line end or another control character: strip it (text read from a "
-        "file often ends with one)",
+        (
+            "headers['a'] holds a line end or another control character: strip it (text read from a "
+            "file often ends with one)"
+        ),
     ),
     ({"timeout": httpx.Timeout(5)}, f"timeout=Timeout(timeout=5) is not one of ours: {OUR_TIMES}"),
     ({"limits": {"max_items": 5}}, "limits={'max_items': 5} is not one of ours: pass Limits(…)"),
@@ -326,18 +360,24 @@ CLIENT: list[tuple[dict[str, Any], str]] = [
     ({"on_event": "print"}, "on_event='print' is not callable: pass a function of a StreamEvent"),
     (
         {"auth": BodyReader()},
-        "auth=BodyReader(…) reads whole responses (requires_response_body), and a stream may never "
-        "end: use auth that looks at headers only",
+        (
+            "auth=BodyReader(…) reads whole responses (requires_response_body), and a stream may never "
+            "end: use auth that looks at headers only"
+        ),
     ),
     (
         {"decoders": {"text/CSV": shttp.Lines()}},
-        "decoders['text/CSV']: the key is no media type: pass one in lower case and without "
-        "parameters, such as 'text/csv'",
+        (
+            "decoders['text/CSV']: the key is no media type: pass one in lower case and without "
+            "parameters, such as 'text/csv'"
+        ),
     ),
     (
         {"decoders": {"csv": shttp.Lines()}},
-        "decoders['csv']: the key is no media type: pass one in lower case and without parameters, "
-        "such as 'text/csv'",
+        (
+            "decoders['csv']: the key is no media type: pass one in lower case and without parameters, "
+            "such as 'text/csv'"
+        ),
     ),
     (
         {"decoders": {"text/csv": shttp.Lines}},
@@ -349,8 +389,10 @@ CLIENT: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"decoders": [shttp.SSE()]},
-        "decoders= of type list is no registry: pass a mapping of media types to decoders, such as "
-        "{'text/csv': Lines()}",
+        (
+            "decoders= of type list is no registry: pass a mapping of media types to decoders, such as "
+            "{'text/csv': Lines()}"
+        ),
     ),
 ]
 
@@ -453,13 +495,17 @@ def test_what_httpx_itself_refuses(face: Face) -> None:
         ),
         (
             shttp.Failure,
-            "Failure(event=None, path=None) names no failure: pass event= or path=, as in "
-            "Failure(path='error')",
+            (
+                "Failure(event=None, path=None) names no failure: pass event= or path=, as in "
+                "Failure(path='error')"
+            ),
         ),
         (
             lambda: shttp.Failure(event="a", path="b"),
-            "Failure(event='a', path='b') names no failure: pass event= or path=, as in "
-            "Failure(path='error')",
+            (
+                "Failure(event='a', path='b') names no failure: pass event= or path=, as in "
+                "Failure(path='error')"
+            ),
         ),
         (
             lambda: shttp.SSEData("int"),
@@ -471,18 +517,22 @@ def test_what_httpx_itself_refuses(face: Face) -> None:
         ),
         (
             lambda: shttp.SSEData(Thing),
-            f"type={Thing!r} cannot be read from JSON (msgspec knows nothing of Thing): pass a "
-            "msgspec.Struct, dataclass, attrs class, TypedDict, pydantic model or builtin type, or "
-            "a union of them",
+            (
+                f"type={Thing!r} cannot be read from JSON (msgspec knows nothing of Thing): pass a "
+                "msgspec.Struct, dataclass, attrs class, TypedDict, pydantic model or builtin type, or "
+                "a union of them"
+            ),
         ),
         (
-            lambda: shttp.decode([b""], shttp.SSE),
+            lambda: shttp.decode([b""], shttp.SSE),  # type: ignore[arg-type]
             "decoder=SSE is a class: pass SSE(), not the class SSE",
         ),
         (
             lambda: shttp.decode([b""], NoDecoder),  # type: ignore[arg-type]
-            "decoder=NoDecoder made an object of class NoDecoder, which lacks decode() or flush(): "
-            "pass a decoder's class, or a function that returns one",
+            (
+                "decoder=NoDecoder made an object of class NoDecoder, which lacks decode() or flush(): "
+                "pass a decoder's class, or a function that returns one"
+            ),
         ),
         (
             lambda: next(shttp.decode(["text"], shttp.SSE())),  # type: ignore[list-item]
@@ -678,13 +728,17 @@ async def play(face: Face, *steps: str) -> None:
         ("next", NOT_OPEN),
         (
             "open open",
-            "GET http://127.0.0.1:9/feed: a stream can be opened once: call client.stream(…) for "
-            "another",
+            (
+                "GET http://127.0.0.1:9/feed: a stream can be opened once: call client.stream(…) for "
+                "another"
+            ),
         ),
         (
             "open close open",
-            "GET http://127.0.0.1:9/feed: a stream can be opened once: call client.stream(…) for "
-            "another",
+            (
+                "GET http://127.0.0.1:9/feed: a stream can be opened once: call client.stream(…) for "
+                "another"
+            ),
         ),
         ("open close next", "the stream was closed: open another one to read on"),
         ("open next close next", "the stream was closed: open another one to read on"),
@@ -715,43 +769,55 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             "/html",
             {"decoder": shttp.SSE()},
             shttp.ContentTypeError,
-            "the server answered with an HTML page, not a stream: '<h1>Sign in</h1>' "
-            "(any_content_type=True decodes it all the same)",
+            (
+                "the server answered with an HTML page, not a stream: '<h1>Sign in</h1>' "
+                "(any_content_type=True decodes it all the same)"
+            ),
         ),
         (
             "/html",
             {},
             shttp.ContentTypeError,
-            "the response is of type 'text/html', for which no decoder is registered: pass "
-            "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})",
+            (
+                "the response is of type 'text/html', for which no decoder is registered: pass "
+                "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
+            ),
         ),
         (
             "/csv",
             {},
             shttp.ContentTypeError,
-            "the response is of type 'text/csv', for which no decoder is registered: pass "
-            "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})",
+            (
+                "the response is of type 'text/csv', for which no decoder is registered: pass "
+                "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
+            ),
         ),
         (
             "/none",
             {},
             shttp.ContentTypeError,
-            "the response is without a Content-Type, for which no decoder is registered: pass "
-            "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})",
+            (
+                "the response is without a Content-Type, for which no decoder is registered: pass "
+                "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
+            ),
         ),
         (
             "/brotli",
             {},
             shttp.ContentTypeError,
-            "the body has the content coding 'br', and only gzip and deflate are read: ask for "
-            "another with headers={'Accept-Encoding': 'identity'}",
+            (
+                "the body has the content coding 'br', and only gzip and deflate are read: ask for "
+                "another with headers={'Accept-Encoding': 'identity'}"
+            ),
         ),
         (
             "/array",
             {},
             shttp.ContentTypeError,
-            "the body is one JSON array, whose elements are no items by themselves: pass "
-            "decoder=NDJSON() if each line is an array, or Raw() to parse the body yourself",
+            (
+                "the body is one JSON array, whose elements are no items by themselves: pass "
+                "decoder=NDJSON() if each line is an array, or Raw() to parse the body yourself"
+            ),
         ),
         (
             "/events",
@@ -763,8 +829,10 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             "/events",
             {"decoder": NoDecoder},
             shttp.ConfigurationError,
-            "decoder=NoDecoder made an object of class NoDecoder, which lacks decode() or flush(): "
-            "pass a decoder's class, or a function that returns one",
+            (
+                "decoder=NoDecoder made an object of class NoDecoder, which lacks decode() or flush(): "
+                "pass a decoder's class, or a function that returns one"
+            ),
         ),
     ],
 )

@@ -66,8 +66,8 @@ SCENES: dict[str, tuple[Callable[[], list[Any]], dict[str, Any]]] = {
         lambda: [httpx.Response(302, headers={"Location": f"http://[bad?key={SECRET}"})],
         {},
     ),
-    "two bodies": (lambda: [], {"json": {"password": SECRET}, "content": SECRET}),
-    "a bad header": (lambda: [], {"headers": {"X-Api-Key": f"{SECRET}\n"}}),
+    "two bodies": (list, {"json": {"password": SECRET}, "content": SECRET}),
+    "a bad header": (list, {"headers": {"X-Api-Key": f"{SECRET}\n"}}),
 }
 
 

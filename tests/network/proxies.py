@@ -9,6 +9,7 @@ import socketserver
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -131,12 +132,12 @@ def _socks(proxy: Proxy, client: socket.socket) -> socket.socket | None:
         client.sendall(b"\x01\x00" if right else b"\x01\x01")
         if not right:
             return None
-    kind = reader.read(4)[3]
-    host = {
+    hosts: dict[int, Callable[[], str]] = {
         1: lambda: socket.inet_ntop(socket.AF_INET, reader.read(4)),
         3: lambda: reader.read(reader.read(1)[0]).decode(),
         4: lambda: socket.inet_ntop(socket.AF_INET6, reader.read(16)),
-    }[kind]()
+    }
+    host = hosts[reader.read(4)[3]]()
     (port,) = struct.unpack("!H", reader.read(2))
     proxy.seen.append(f"{host}:{port}")
     upstream = socket.create_connection((host, port))

@@ -252,8 +252,9 @@ async def test_auth_can_be_left_out(pulled: Face, server: Server) -> None:
     url = server.serve("/feed", streamed(events(1)))
     assert await numbers(pulled, url, auth=None) == [1]
     async with pulled.client(auth=("a", "b")) as client:
-        for auth in ({}, {"auth": None}, {"auth": ("c", "d")}):
-            async with client.stream("GET", url, **auth) as stream:  # type: ignore[arg-type]
+        options: list[dict[str, Any]] = [{}, {"auth": None}, {"auth": ("c", "d")}]
+        for auth in options:
+            async with client.stream("GET", url, **auth) as stream:
                 await stream.collect()
     sent = [request.headers.get("authorization") for request in server.requests]
     assert sent == [None, "Basic YTpi", None, "Basic Yzpk"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import ssl
+import threading
 from typing import Any
 
 import httpcore
@@ -226,6 +229,8 @@ async def test_socks(
         assert proxy.seen == [httpx.URL(url).netloc.decode()]
 
 
+# httpcore does not close the connection to a SOCKS proxy that refuses it: the collector does.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("socks", [False, True], ids=["connect", "socks"])
 async def test_a_proxy_that_knows_us_not(
     pulled: Face, tls_server: Server, trusting: ssl.SSLContext, socks: bool
@@ -238,6 +243,36 @@ async def test_a_proxy_that_knows_us_not(
             await three(pulled, url, proxy=wrong, verify=trusting, retry=once)
     assert "guess" not in str(caught.value)
     assert tls_server.requests == []
+    del caught
+    gc.collect()
+
+
+async def test_a_tunnel_that_breaks_is_no_connection(
+    pulled: Face, trusting: ssl.SSLContext
+) -> None:
+    """Of the request itself nothing was sent, so even a POST is tried again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asked: list[bytes] = []
+
+        def break_off() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                asked.append(connection.recv(7))
+                connection.close()
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        settings: dict[str, Any] = {
+            "proxy": f"http://127.0.0.1:{listener.getsockname()[1]}",
+            "retry": shttp.RetryPolicy(stop=2, wait=lambda _: 0, min_delay=0),
+            "verify": trusting,
+        }
+        async with pulled.client(**settings) as client:
+            with pytest.raises(shttp.RetriesExhausted) as caught:
+                await client.stream("POST", "https://localhost:1/", json={}).open()
+        thread.join(5)
+    assert isinstance(caught.value.last_error, shttp.ConnectError)
+    assert asked == [b"CONNECT"] * 2
 
 
 async def test_a_post_is_sent_again_when_the_proxy_is_not_there(

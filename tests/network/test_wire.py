@@ -18,7 +18,6 @@ from driver import Face
 from server import Server, chunk, events, head, hold, reset, send, streamed
 
 import streamable_http as shttp
-from streamable_http.transports import _blocking
 from streamable_http.transports._blocking import BlockingBackend, BlockingStream, TLSStream
 from streamable_http.transports._lease import Lease, LeaseTimeout
 
@@ -42,9 +41,11 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with shttp.Client(trust_env=False, retry=ONCE) as client:
-        with pytest.raises(shttp.ConnectError) as caught:
-            client.stream("GET", "http://nowhere.invalid:81/feed").open()
+    with (
+        shttp.Client(trust_env=False, retry=ONCE) as client,
+        pytest.raises(shttp.ConnectError) as caught,
+    ):
+        client.stream("GET", "http://nowhere.invalid:81/feed").open()
     assert str(caught.value) == (
         "no connection to nowhere.invalid:81: nowhere.invalid: [Errno -2] Name or service not known"
     )
@@ -70,9 +71,11 @@ def test_resolution_that_hangs_is_left_at_the_connect_clock(
     monkeypatch.setattr(socket, "getaddrinfo", hanging)
     timeouts = shttp.Timeouts(connect=0.2)
     started = time.monotonic()
-    with shttp.Client(trust_env=False, timeout=timeouts, retry=ONCE) as client:
-        with pytest.raises(shttp.TimeoutExceeded) as caught:
-            client.stream("GET", "http://slow.invalid/feed").open()
+    with (
+        shttp.Client(trust_env=False, timeout=timeouts, retry=ONCE) as client,
+        pytest.raises(shttp.TimeoutExceeded) as caught,
+    ):
+        client.stream("GET", "http://slow.invalid/feed").open()
     took = time.monotonic() - started
     released.set()
     assert left.wait(5)
@@ -275,7 +278,7 @@ def _soon(condition: Callable[[], bool]) -> bool:
 @pytest.mark.parametrize("has_poll", [True, False])
 def test_readability_with_and_without_poll(has_poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_poll:
-        monkeypatch.delattr(_blocking.select, "poll")
+        monkeypatch.delattr(select, "poll")
     ours, theirs = socket.socketpair()
     with ours, theirs:
         stream = BlockingStream(ours)
@@ -408,6 +411,8 @@ def test_a_pooled_connection_is_not_closed_by_the_stream_before() -> None:
 def test_a_timeout_of_years_is_no_error(server: Server) -> None:
     url = server.serve("/feed", streamed(events(1)))
     years = shttp.Timeouts(connect=1e12, first_byte=1e12, idle=1e12, between_items=1e12, total=1e12)
-    with shttp.Client(trust_env=False, timeout=years) as client:
-        with client.stream("GET", url) as stream:
-            assert len(list(stream)) == 1
+    with (
+        shttp.Client(trust_env=False, timeout=years) as client,
+        client.stream("GET", url) as stream,
+    ):
+        assert len(list(stream)) == 1

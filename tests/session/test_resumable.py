@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +63,7 @@ class Server:
             return head(int(fault))
         stop = size % (len(body) + 1) if fault is not None else len(body)
         places = [0, *sorted(cut % (stop + 1) for cut in cuts), stop]
-        pieces = [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+        pieces = [body[a:b] for a, b in itertools.pairwise(places)]
         self.body = iter([*[piece for piece in pieces if piece], *self._fault(fault)])
         return head()
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a message stands in one piece
 from __future__ import annotations
 
 from typing import Any
@@ -89,8 +90,8 @@ def test_minutes_of_backoff_obey_our_clock() -> None:
 def test_stop_strategies_combine() -> None:
     stop = tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(1000)
     assert len(waits(RetryPolicy(stop=stop))) == 2
-    stop = tenacity.stop_after_attempt(3) & tenacity.stop_after_delay(100)
-    assert len(waits(RetryPolicy(stop=stop, wait=lambda _: 30.0))) == 4
+    both = tenacity.stop_after_attempt(3) & tenacity.stop_after_delay(100)
+    assert len(waits(RetryPolicy(stop=both, wait=lambda _: 30.0))) == 4
 
 
 def test_a_strategy_sees_the_error() -> None:
@@ -268,13 +269,17 @@ def test_retry_after_never_raises(value: str, date: str) -> None:
     [
         (
             {"stop": 0},
-            "RetryPolicy(stop=0) is no bound: pass the number of tries (1 = no retry) or a "
-            "tenacity strategy such as stop_after_delay(60)",
+            (
+                "RetryPolicy(stop=0) is no bound: pass the number of tries (1 = no retry) or a "
+                "tenacity strategy such as stop_after_delay(60)"
+            ),
         ),
         (
             {"stop": True},
-            "RetryPolicy(stop=True) is no bound: pass the number of tries (1 = no retry) or a "
-            "tenacity strategy such as stop_after_delay(60)",
+            (
+                "RetryPolicy(stop=True) is no bound: pass the number of tries (1 = no retry) or a "
+                "tenacity strategy such as stop_after_delay(60)"
+            ),
         ),
         (
             {"min_delay": -1},
@@ -302,8 +307,10 @@ def test_retry_after_never_raises(value: str, date: str) -> None:
         ),
         (
             {"on": True},
-            "RetryPolicy(on=True) is not callable: pass a function of a StreamError that returns "
-            "True, False or None",
+            (
+                "RetryPolicy(on=True) is not callable: pass a function of a StreamError that returns "
+                "True, False or None"
+            ),
         ),
     ],
 )

@@ -78,9 +78,10 @@ def check_registry(registry: Registry) -> Registry:
     Raises:
         ConfigurationError: A key is no media type, or a value no decoder factory.
     """
-    if not isinstance(registry, Mapping):
+    given = cast("object", registry)
+    if not isinstance(given, Mapping):
         raise ConfigurationError(
-            f"decoders= of type {type(registry).__name__} is no registry: pass a mapping of media "
+            f"decoders= of type {type(given).__name__} is no registry: pass a mapping of media "
             f"types to decoders, such as {{'text/csv': Lines()}}"
         )
     for media_type, factory in registry.items():

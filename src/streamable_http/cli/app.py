@@ -15,6 +15,7 @@ from .check import run_check
 from .console import QuietConsole
 from .exits import Exit, report
 from .get import DecoderName, Output, run_get
+from .mcp import mcp
 from .request import Target
 
 __all__ = ["run"]
@@ -136,6 +137,9 @@ def demo(
     from streamable_http.demo.show import run_demo
 
     return Exit.COMPLETE if run_demo(url) else Exit.FAILED
+
+
+app.command(mcp)
 
 
 def run(arguments: Sequence[str]) -> int:

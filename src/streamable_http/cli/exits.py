@@ -50,7 +50,13 @@ _CODES: tuple[tuple[type[StreamError], Exit], ...] = (
     (TimeoutExceeded, Exit.TIMEOUT),
 )
 
-_EXTRAS = {"cyclopts": "cli", "rich": "cli", "starlette": "demo", "uvicorn": "demo"}
+_EXTRAS = {
+    "cyclopts": "cli",
+    "mcp": "mcp",
+    "rich": "cli",
+    "starlette": "demo",
+    "uvicorn": "demo",
+}
 
 
 def report(error: StreamError) -> Exit:

@@ -19,7 +19,7 @@ class InvalidParameters(Exception):
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
-        self.problems = dict(problems)
+        self.problems: dict[str, str] = dict(problems)
 
 
 @frozen(kw_only=True)

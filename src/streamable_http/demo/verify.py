@@ -23,7 +23,7 @@ class Tally:
     def __init__(self, name: str, total: int) -> None:
         self.name = name
         self.total = total
-        self.count = 0
+        self.count: int = 0
 
     def take(self, record: Any) -> None:
         """The next record.

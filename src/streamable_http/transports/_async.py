@@ -38,7 +38,7 @@ class _Wait:
         writing: bool = False,
     ) -> R:
         lease = self._lease
-        lease.waker = self
+        lease.waker, lease.managed = self, True
         try:
             left = lease.wait(writing=writing)
             self._scope.deadline = math.inf if left is None else anyio.current_time() + left
@@ -64,6 +64,7 @@ class LeasedStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
+        self._ready = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         wait = _Wait(lease_of(timeout))
@@ -73,7 +74,8 @@ class LeasedStream(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         lease = lease_of(timeout)
-        lease.sending(buffer)
+        lease.sending(buffer, ready=self._ready)
+        self._ready = lease.sent
         await _Wait(lease).run(
             lambda: self._inner.write(buffer),
             httpcore.WriteTimeout,

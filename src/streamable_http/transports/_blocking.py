@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpcore
 
@@ -36,9 +36,10 @@ class BlockingStream(httpcore.NetworkStream):
         self._socket = sock
         self._holder: Lease | None = None
         self._lock = threading.Lock()
+        self._ready = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        lease = self.hold(timeout)
+        lease = self.hold(lease_of(timeout))
         with _mapped(lease, httpcore.ReadTimeout, httpcore.ReadError):
             self._socket.settimeout(lease.wait())
             data = self._socket.recv(max_bytes)
@@ -46,8 +47,9 @@ class BlockingStream(httpcore.NetworkStream):
             return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        lease = self.hold(timeout)
-        lease.sending(buffer)
+        lease = self.hold(lease_of(timeout))
+        lease.sending(buffer, ready=self._ready)
+        self._ready = lease.sent
         view = memoryview(buffer)
         with _mapped(lease, httpcore.WriteTimeout, httpcore.WriteError):
             while view:
@@ -56,13 +58,13 @@ class BlockingStream(httpcore.NetworkStream):
                 lease.check()
         lease.sent_some()
 
-    def hold(self, timeout: float | None) -> Lease:
+    def hold(self, lease: Lease) -> Lease:
         """Makes the connection the lease's, so that the lease can wake it."""
-        lease = lease_of(timeout)
         if self._holder is not lease:
             with self._lock:
                 self._holder = lease
-            lease.waker = self
+        # Each time: between two waits here the stream may have slept elsewhere.
+        lease.waker, lease.managed = self, True
         return lease
 
     def wake(self, lease: Lease, /) -> None:
@@ -72,18 +74,22 @@ class BlockingStream(httpcore.NetworkStream):
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 
-    def connect(self, address: Any, lease: Lease, local: tuple[str, int] | None) -> None:
-        """Connects the socket, or closes it."""
-        self._holder, lease.waker = lease, self
+    def connect(self, route: _Route, lease: Lease, share: int = 1) -> BlockingStream:
+        """Connects in one of `share` equal parts of the time left; closes the socket if it fails."""
+        self.hold(lease)
         try:
-            if local is not None:
-                self._socket.bind(local)
-            self._socket.settimeout(lease.wait())
-            self._socket.connect(address)
+            for option in route.options:
+                self._socket.setsockopt(*option)
+            if route.local is not None:
+                self._socket.bind(route.local)
+            left = lease.wait()
+            self._socket.settimeout(left if left is None else left / share)
+            self._socket.connect(route.address)
             lease.check()
         except BaseException:
             self._socket.close()
             raise
+        return self
 
     def close(self) -> None:
         self._socket.close()
@@ -122,6 +128,7 @@ class TLSStream(httpcore.NetworkStream):
         self, inner: BlockingStream | TLSStream, context: ssl.SSLContext, hostname: str | None
     ) -> None:
         self._inner = inner
+        self._ready = False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
 
@@ -172,7 +179,9 @@ class TLSStream(httpcore.NetworkStream):
             yield data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        lease_of(timeout).sending(buffer)
+        lease = lease_of(timeout)
+        lease.sending(buffer, ready=self._ready)
+        self._ready = lease.sent
         try:
             self._until_done(lambda: self._tls.write(buffer), timeout)
         except ssl.SSLError as exc:
@@ -228,15 +237,17 @@ class BlockingBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         lease = lease_of(timeout)
         local = None if local_address is None else (local_address, 0)
-        options = [*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        failure: OSError = OSError(f"no address for {host}")
+        options = (*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
+        failure = OSError(f"no address for {host}")
         with _mapped(lease, httpcore.ConnectTimeout, httpcore.ConnectError):
-            for family, kind, protocol, _, address in _resolve(host, port, lease):
+            addresses = _resolve(host, port, lease)
+            for tried, (family, kind, protocol, _, address) in enumerate(addresses):
                 try:
-                    return _connected(
-                        socket.socket(family, kind, protocol), address, options, lease, local
-                    )
-                except (Interrupted, TimeoutError):
+                    stream = BlockingStream(socket.socket(family, kind, protocol))
+                    # An address that swallows packets leaves time for the others.
+                    share = len(addresses) - tried
+                    return stream.connect(_Route(address, options, local), lease, share)
+                except Interrupted:
                     raise
                 except OSError as exc:
                     failure = exc
@@ -250,22 +261,16 @@ class BlockingBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         lease = lease_of(timeout)
         with _mapped(lease, httpcore.ConnectTimeout, httpcore.ConnectError):
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            return _connected(sock, path, [*(socket_options or ())], lease, None)
+            stream = BlockingStream(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            return stream.connect(_Route(path, (*(socket_options or ()),), None), lease)
 
 
-def _connected(
-    sock: socket.socket,
-    address: Any,
-    options: list[Any],
-    lease: Lease,
-    local: tuple[str, int] | None,
-) -> BlockingStream:
-    for option in options:
-        sock.setsockopt(*option)
-    stream = BlockingStream(sock)
-    stream.connect(address, lease, local)
-    return stream
+class _Route(NamedTuple):
+    """Where to connect to, and how."""
+
+    address: Any
+    options: tuple[Any, ...]
+    local: tuple[str, int] | None
 
 
 class _Resolution:

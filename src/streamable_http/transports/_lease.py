@@ -38,6 +38,8 @@ class Lease:
     Attributes:
         closed: Whether the stream was closed; then every wait raises `Interrupted`.
         expired: The clock that ran out in this attempt, or None.
+        managed: Whether one of our own connections serves this attempt, so that the lease knows
+            all of it; not so with a client, mounted transport or mock of somebody else's.
         sent: Whether a byte of this attempt's request may have reached the server.
         waker: Who waits now.
         in_body: Whether the response's head is complete.
@@ -45,29 +47,36 @@ class Lease:
 
     def __init__(self, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self.timeouts = timeouts
-        self.closed = False
+        self.closed: bool = False
         self.expired: Clock | None = None
-        self.sent = False
+        self.managed: bool = False
+        self.sent: bool = False
         self.waker: Waker | None = None
         self._clock = clock
         self._total = _after(clock(), timeouts.total)
         self._phase_clock: Clock = "connect"
         self._phase_end: float | None = None
-        self.in_body = False
+        self.in_body: bool = False
         self._running: Clock = "connect"
         self._since = 0.0
         self._itemless = 0.0
 
     def begin(self) -> None:
         """An attempt starts: the connect clock runs."""
-        self.expired, self.sent, self.in_body, self._itemless = None, False, False, 0.0
+        self.expired, self.managed, self.sent = None, False, False
+        self.in_body, self._itemless = False, 0.0
         self._phase("connect", self.timeouts.connect)
 
-    def sending(self, data: bytes) -> None:
-        """`data` is about to be written; an HTTP request among it ends the connect phase."""
+    def sending(self, data: bytes, *, ready: bool) -> None:
+        """`data` is about to be written; an HTTP request among it ends the connect phase.
+
+        Args:
+            data: What is written.
+            ready: Whether the connection has carried a request before, so that this is one, too.
+        """
         # What a proxy is told first (CONNECT, or a SOCKS greeting, which is not text) is still
         # part of connecting.
-        if not self.sent and data[:1].isalpha() and not data.startswith(b"CONNECT "):
+        if ready or (data[:1].isalpha() and not data.startswith(b"CONNECT ")):
             self.sent = True
 
     def sent_some(self) -> None:

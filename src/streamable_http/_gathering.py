@@ -1,0 +1,77 @@
+"""What `batches` has gathered and handed out, and how far its cursor is; pure, for both faces."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from ._delivery import Mark
+
+__all__ = ["Gathering"]
+
+T = TypeVar("T")
+
+
+class Gathering(Generic[T]):
+    """Items on their way into lists, each with the place behind it.
+
+    Attributes:
+        passed: The place behind the last list that is done.
+    """
+
+    def __init__(self, start: Mark) -> None:
+        self.passed = start
+        self._in_hand = start
+        self._items: deque[tuple[T, Mark]] = deque()
+        self._over = False
+        self._error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T, mark: Mark) -> None:
+        """The next item, with the place behind it."""
+        self._items.append((item, mark))
+
+    def add_all(self, items: Iterable[T], mark: Mark) -> None:
+        """Items that are handed out together, with the place behind the last."""
+        self._items.extend((item, mark) for item in items)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be added."""
+        return self._over
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Upstream has ended, or failed with `error`, which is raised behind all items."""
+        if not self._over:
+            self._over, self._error = True, error
+
+    def drop(self, error: BaseException) -> None:
+        """Nothing more is handed out: from now on `take` raises `error`."""
+        self._items.clear()
+        self._over, self._error = True, error
+
+    def take(self, most: int | None = None) -> list[T] | None:
+        """The next list, of at most `most` items; None at the end.
+
+        Raises:
+            BaseException: What upstream failed with.
+        """
+        if not self._items:
+            if self._error is not None:
+                raise self._error
+            return None
+        count = len(self._items) if most is None else min(most, len(self._items))
+        taken = [self._items.popleft() for _ in range(count)]
+        self._in_hand = taken[-1][1]
+        return [item for item, _ in taken]
+
+    def settle(self) -> None:
+        """The list in hand is done."""
+        self.passed = self._in_hand
+
+    def after_hand(self) -> Mark:
+        """The place behind the list in hand."""
+        return self._in_hand
