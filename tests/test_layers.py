@@ -40,8 +40,8 @@ LAYERS = (
     ),
     layer(
         "faces",
-        "transports _call _perform _request _options _opening _logging _progress _pump _tasks _threads"
-        " _prefetch _sync _async _pipeline _async_pipeline _roster _many _async_many _gather"
+        "transports _call _perform _request _options _opening _logging _progress _pump _tasks"
+        " _threads _prefetch _sync _async _pipeline _async_pipeline _roster _many _async_many _gather"
         " _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
     ),

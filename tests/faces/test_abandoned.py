@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 from driver import Face
 from server import Server, events, hold, streamed
@@ -17,6 +15,5 @@ async def test_reading_ahead_ends_with_the_last_reference(own: Face, server: Ser
         stream = await client.stream("GET", url, decoder=SSE()).open()
         assert (await anext(stream)).data == "1"
         with pytest.warns(ResourceWarning, match="was never closed"):
-            del stream
-            gc.collect()
+            del stream  # and with it the last reference
         await own.until(lambda: server.hung_up == 1)

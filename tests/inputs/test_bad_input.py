@@ -741,7 +741,10 @@ async def play(face: Face, *steps: str) -> None:
             ),
         ),
         ("open close next", "the stream was closed: open another one to read on"),
-        ("open next close next", "the stream was closed: open another one to read on"),
+        (
+            "open next close next",
+            "the stream was closed: open another one to read on",
+        ),
     ],
 )
 def test_the_order_of_calls(face: Face, steps: str, message: str) -> None:

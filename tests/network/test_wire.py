@@ -398,8 +398,8 @@ def test_a_pooled_connection_is_not_closed_by_the_stream_before() -> None:
     with ours, theirs:
         stream = BlockingStream(ours)
         first, second = (Lease(shttp.Timeouts(), time.monotonic) for _ in range(2))
-        stream.hold(LeaseTimeout(5, first))
-        stream.hold(LeaseTimeout(5, second))
+        stream.hold(first)
+        stream.hold(second)
         first.interrupt()
         theirs.sendall(b"x")
         assert stream.read(1, LeaseTimeout(5, second)) == b"x"

@@ -252,6 +252,12 @@ def test_the_cursor_passes_an_item_when_the_next_is_asked_for() -> None:
     assert delivery.after_handed().resolve() == Position("4")
 
 
+def test_before_the_first_batch_nothing_is_done() -> None:
+    delivery = Delivery[int](Position("start"), 5)
+    delivery.finish()
+    assert (delivery.committed().resolve(), delivery.handed) == (Position("start"), 5)
+
+
 def test_what_is_left_of_a_batch_is_not_done() -> None:
     delivery = Delivery[int](Position("start"))
     delivery.load(batch_of(1, 3, Position("end")))

@@ -378,7 +378,11 @@ def test_an_unknown_coding_is_refused() -> None:
 
 def test_following_needs_a_format_with_positions() -> None:
     s = script(session(NDJSON(), follow=True), (OPEN, head()), (CLOSE, None))
-    over(s, ConfigurationError, "follow=True needs a format with positions")
+    over(s, ConfigurationError, "and NDJSON() has none: follow Server-Sent Events")
+    s = script(session(Own, follow=True), (OPEN, head()), (CLOSE, None))
+    over(s, ConfigurationError, "and your own decoder has none")
+    s = script(session(None, follow=True), (OPEN, head(200, "application/json")), (CLOSE, None))
+    over(s, ConfigurationError, "and 'application/json' has none")
 
 
 # Limits --------------------------------------------------------------------------------------

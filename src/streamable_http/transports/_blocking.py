@@ -75,7 +75,7 @@ class BlockingStream(httpcore.NetworkStream):
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def connect(self, route: _Route, lease: Lease, share: int = 1) -> BlockingStream:
-        """Connects in one of `share` equal parts of the time left; closes the socket if it fails."""
+        """Connects in one of `share` equal parts of the time left, or closes the socket."""
         self.hold(lease)
         try:
             for option in route.options:
