@@ -148,27 +148,30 @@ def create_app(
             "may use it: pass verify_token=",
             stacklevel=2,
         )
-    if allowed_origins is not None:
-        origins = allowed_origins
-    elif port is not None and allowed_hosts is None:
-        origins = [f"http://{host}" for host in _local(port)]
-    else:
-        origins = ()
     app = build_server(toolkit, **server).streamable_http_app(
         streamable_http_path=path,
         stateless_http=stateless,
         max_request_body_size=max_request_body_size,
         session_idle_timeout=None if stateless else session_idle_timeout,
         max_sessions=max_sessions,
-        transport_security=TransportSecuritySettings(
-            enable_dns_rebinding_protection=True,
-            allowed_hosts=[*(_local(port) if allowed_hosts is None else allowed_hosts)],
-            allowed_origins=[*origins],
-        ),
+        transport_security=_accepted(port, allowed_hosts, allowed_origins),
     )
     if verify_token is not None:
         app.add_middleware(_Bearer, verify_token=verify_token)
     return app
+
+
+def _accepted(
+    port: int | None, hosts: Sequence[str] | None, origins: Sequence[str] | None
+) -> TransportSecuritySettings:
+    """The exact names that a request's `Host` and `Origin` may have."""
+    if origins is None and port is not None and hosts is None:
+        origins = [f"http://{host}" for host in _local(port)]
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=[*(_local(port) if hosts is None else hosts)],
+        allowed_origins=[*(origins or ())],
+    )
 
 
 def _check_names(option: str, names: Sequence[str] | None) -> None:

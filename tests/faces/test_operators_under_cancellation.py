@@ -1,9 +1,8 @@
-"""Operators when calls are cancelled, closed or interrupted: nothing lost, no hang, no false end."""
+"""Operators whose calls are cancelled, closed or interrupted: no loss, no hang, no false end."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -16,12 +15,13 @@ import anyio
 import httpx
 import pytest
 from driver import Face
-from server import Server, events, hold, reply, stall, streamed
+from server import Server, cut, events, hold, reply, streamed
 
-from streamable_http import AsyncClient, Failed, Request, SSEData, StreamClosed
+from streamable_http import Request, SSEData, StreamClosed
 
 NUMBERS = SSEData(int)
 TASKS = [Face("asyncio"), Face("asyncio", 8), Face("trio"), Face("trio", 8)]
+ON_ASYNCIO = [Face("asyncio"), Face("asyncio", 8)]
 AHEAD = [Face("asyncio", 50), Face("trio", 50)]
 AT_ONCE = 2.0
 
@@ -72,9 +72,7 @@ async def test_ack_passes_only_what_was_handed_out(
         assert value(stream) == "10"
 
 
-def test_ack_passes_only_what_was_handed_out_before_an_interrupt(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ack_passes_only_what_was_handed_out_before_an_interrupt(server: Server) -> None:
     """An interrupt in the middle of a list keeps what was gathered for the next call."""
     url = server.serve("/", streamed(events(*range(1, 7))))
     interrupts = [5]
@@ -189,14 +187,219 @@ async def outcome(reading: Any) -> BaseException | None:
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "map": lambda stream, fn: stream.map(fn),
     "concurrent map": lambda stream, fn: stream.map(fn, 4),
-    "timed batches": lambda stream, fn: stream.map(fn).batches(100, seconds=0.05),
-    "batches of a concurrent map": lambda stream, fn: stream.map(fn, 4).batches(2),
+    "timed batches": lambda stream, fn: stream.map(fn).batches(1, seconds=0.05),
+    "timed batches of a concurrent map": lambda stream, fn: stream.map(fn, 4).batches(1, 0.05),
 }
 
 
-@pytest.mark.parametrize("prefetch", [0, 8])
+@pytest.mark.parametrize("face", ON_ASYNCIO, ids=str)
 @pytest.mark.parametrize("operator", OPERATORS)
 async def test_a_cancellation_out_of_a_function_reaches_the_consumer(
-    server: Server, operator: str, prefetch: int, face: Face = Face("asyncio")
+    face: Face, server: Server, operator: str
 ) -> None:
-    raise NotImplementedError
+    async def work(item: int) -> int:
+        if item == 3:
+            await leak()
+        return item
+
+    items: list[Any] = []
+    url = server.serve("/", streamed(events(*range(1, 9))))
+    async with face.client() as client, client.stream("GET", url, decoder=NUMBERS) as stream:
+
+        async def read() -> None:
+            async for item in OPERATORS[operator](stream, work):
+                items.append(item)
+
+        assert isinstance(await outcome(read()), asyncio.CancelledError)
+        assert stream.stats.ended is None
+    assert items in ([1, 2], [[1], [2]])
+
+
+@pytest.mark.parametrize("face", ON_ASYNCIO, ids=str)
+async def test_a_cancellation_out_of_a_callback_reaches_the_reader(
+    face: Face, server: Server
+) -> None:
+    """With prefetch it comes from the task that reads ahead."""
+    items: list[int] = []
+    url = server.serve("/", streamed(events(1, 2), cut()), streamed(events(3)))
+    async with (
+        face.client(auth=LeakingAuth(1)) as client,
+        client.stream("GET", url, decoder=NUMBERS) as stream,
+    ):
+
+        async def read() -> None:
+            async for item in stream:
+                items.append(item)
+
+        assert isinstance(await outcome(read()), asyncio.CancelledError)
+        assert stream.stats.ended is None
+    assert items == [1, 2]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("face", ON_ASYNCIO, ids=str)
+@pytest.mark.parametrize("many", ["merge", "gather"])
+async def test_a_cancellation_out_of_one_of_many_is_never_silent(
+    face: Face, server: Server, many: str
+) -> None:
+    urls = [server.serve(f"/{number}", streamed(events(1, 2))) for number in range(2)]
+    requests = [
+        Request("GET", urls[0], key=0, decoder=NUMBERS),
+        Request("GET", urls[1], key=1, decoder=NUMBERS, auth=LeakingAuth(0)),
+    ]
+    async with face.client() as client:
+
+        async def read() -> None:
+            if many == "gather":
+                await client.gather(requests)
+                return
+            async with client.merge(requests) as merged:
+                async for _ in merged:
+                    pass
+
+        assert isinstance(await outcome(read()), asyncio.CancelledError)
+
+
+# Closed from elsewhere, and from within --------------------------------------------------------
+
+
+async def test_closing_from_within_a_function_of_a_concurrent_map(
+    own: Face, server: Server
+) -> None:
+    url = server.serve("/", streamed(events(*range(1, 9)), hold()))
+    async with own.client() as client:
+        stream = client.stream("GET", url, decoder=NUMBERS)
+        await stream.open()
+
+        async def work(item: int) -> int:
+            if item == 3:
+                await stream.aclose()
+            return item
+
+        async def read() -> None:
+            async for _ in stream.map(own.fn(work), 2):
+                pass
+
+        reader = own.spawn(read)
+        await reader.settled(AT_ONCE)
+        with pytest.raises(StreamClosed):
+            await reader
+        again = own.spawn(stream.aclose)
+        await again.settled(AT_ONCE)
+        assert server.wait_for(lambda: server.hung_up == 1)
+
+
+async def test_closing_while_a_list_is_gathered_is_no_end(own: Face, server: Server) -> None:
+    lists: list[list[int]] = []
+    url = server.serve("/", streamed(events(1), hold()))
+    async with own.client() as client:
+        stream = client.stream("GET", url, decoder=NUMBERS)
+        await stream.open()
+        batched = stream.batches(10, seconds=30)
+
+        async def read() -> None:
+            async for batch in batched:
+                lists.append(batch)
+
+        reader = own.spawn(read)
+        await own.until(lambda: stream.stats.items == 1)
+        await own.sleep(0.01)  # the item is in; the rest of the list is waited for
+        await stream.aclose()
+        await reader.settled(AT_ONCE)
+        with pytest.raises(StreamClosed):
+            await reader
+        assert lists in ([], [[1]])
+        with pytest.raises(StreamClosed):
+            await anext(batched)
+
+
+async def test_closing_does_not_wait_for_each_busy_worker(server: Server, busy: Face) -> None:
+    at_work: list[int] = []
+    gate = threading.Event()
+
+    def work(item: int) -> int:
+        at_work.append(item)
+        gate.wait(20)
+        return item
+
+    url = server.serve("/", streamed(events(*range(1, 20)), hold()))
+    async with busy.client() as client:
+        stream = client.stream("GET", url, decoder=NUMBERS)
+        await stream.open()
+        mapped = stream.map(work, 8)
+
+        async def read() -> Any:
+            return await anext(mapped)
+
+        reader = busy.spawn(read)
+        await busy.until(lambda: len(at_work) == 8)
+        started = time.monotonic()
+        await stream.aclose()
+        took = time.monotonic() - started
+        gate.set()
+        with pytest.raises(StreamClosed):
+            await reader
+    assert took < AT_ONCE
+    await busy.until(lambda: not any("-map" in one.name for one in threading.enumerate()))
+
+
+@pytest.fixture
+def busy() -> Face:
+    """Threads: work in a task is cancelled instead."""
+    return Face("threads")
+
+
+CTRL_C = """
+import sys
+from streamable_http import Client, SSEText
+
+with Client(trust_env=False, verify=False) as client:
+    with client.stream("GET", sys.argv[1], decoder=SSEText()) as stream:
+        batched = stream.map(lambda item: print(item, flush=True)).batches(10)
+        try:
+            print("returned", next(batched), flush=True)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_while_a_list_is_gathered_is_raised_at_once(server: Server) -> None:
+    url = server.serve("/", streamed(events(1, 2, 3), hold()))
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", CTRL_C, url]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert [child.stdout.readline() for _ in range(3)] == ["1\n", "2\n", "3\n"]
+        time.sleep(0.05)  # it waits for the fourth
+        child.send_signal(signal.SIGINT)
+        output, errors = child.communicate(timeout=10)
+    assert (output, errors) == ("interrupted\n", "")
+
+
+# Threads that race -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_batches_of_a_concurrent_map_keep_up_with_its_threads(
+    server: Server, ordered: bool
+) -> None:
+    total = 20_000
+    body = b"".join(b"id: %d\ndata: %d\n\n" % (one, one) for one in range(1, total + 1))
+    url = server.serve("/", reply(body))
+    face = Face("threads")
+    interval = sys.getswitchinterval()
+
+    async def main() -> None:
+        async with face.client() as client, client.stream("GET", url, decoder=NUMBERS) as stream:
+            items: list[int] = []
+            async for batch in stream.map(face.fn(same), 32, ordered=ordered).batches(2):
+                items += batch
+            assert sorted(items) == [*range(1, total + 1)]
+            assert value(stream) == str(total)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        face.run(main)
+    finally:
+        sys.setswitchinterval(interval)

@@ -8,7 +8,7 @@ from streamable_http._decoders.choose import check_registry
 from streamable_http._decoders.engine import DecoderFactory, Position
 from streamable_http._decoders.sse import SSEText
 from streamable_http._effects import Close, Effect, Emit, Open, Read, Sleep, Target
-from streamable_http._errors import StreamError
+from streamable_http._errors import ConnectionLost, StreamError
 from streamable_http._order import Order
 from streamable_http._reports import StreamEvent
 from streamable_http._retry import RetryPolicy
@@ -17,6 +17,9 @@ from streamable_http._values import Headers, Limits, ResponseInfo, Timeouts
 
 URL = "http://host/feed"
 READ, OPEN, CLOSE, DRAIN = Read(), Open, Close(), Close(drain=True)
+A, B, C = b"id: 1\ndata: a\n\n", b"id: 2\ndata: b\n\n", b"id: 3\ndata: c\n\n"
+LOST = ConnectionLost("cut")
+NO_TRY = RetryPolicy(stop=1)
 FIXED_WAIT = RetryPolicy(stop=5, wait=lambda _: 1.0)
 
 
@@ -126,3 +129,8 @@ def session(
     """A session at time 100."""
     tell = (lambda _: None) if told is None else told.append
     return Session(order(decoder, **changes), jitter=lambda: jitter, tell=tell, now=100.0)
+
+
+def opened(**changes: Any) -> Session[Any]:
+    """A session whose first response is there."""
+    return script(session(**changes), (OPEN, head()))

@@ -100,7 +100,7 @@ def test_a_strategy_sees_the_error() -> None:
     def wait(state: tenacity.RetryCallState) -> float:
         assert state.outcome is not None
         seen.append(state.outcome.exception())
-        return tenacity.wait_exception(lambda exc: float(len(str(exc))))(state)
+        return float(len(str(state.outcome.exception())))
 
     assert waits(RetryPolicy(stop=3, wait=wait)) == [7.0, 7.0]
     assert seen == [REFUSED, REFUSED]

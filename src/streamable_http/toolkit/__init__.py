@@ -4,7 +4,7 @@ A `StreamToolkit` describes its tools in JSON Schema (`specs`) and runs them (`c
 no agent framework; `streamable_http.agents` and `streamable_http.mcp` are thin layers over it.
 """
 
-from .toolkit import StreamToolkit
-from .values import ProgressHook, ToolLimits, ToolReply, ToolSpec
+from ._toolkit import StreamToolkit
+from ._values import ProgressHook, ToolLimits, ToolReply, ToolSpec
 
 __all__ = ["ProgressHook", "StreamToolkit", "ToolLimits", "ToolReply", "ToolSpec"]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from attrs import define
 
-from .values import ProgressHook
+from ._values import ProgressHook
 
 __all__ = ["told"]
 

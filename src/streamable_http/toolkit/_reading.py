@@ -19,9 +19,9 @@ from streamable_http import (
     StreamEvent,
 )
 
-from .positions import written_cursor
-from .problems import Problem, ToolProblem, problem_of
-from .values import size
+from ._positions import written_cursor
+from ._problems import Problem, ToolProblem, problem_of
+from ._values import size
 
 __all__ = ["Query", "Reading", "read_stream"]
 
@@ -154,16 +154,15 @@ async def _read(service: AsyncStreamService, reading: Reading) -> None:
         try:
             await _take(stream, reading, home)
         finally:
-            if reading.received:  # before that, the place to go on is where it started
-                reading.cursor = stream.cursor
+            reading.cursor = stream.cursor
 
 
 async def _take(stream: AsyncStream[Any], reading: Reading, home: _Home) -> None:
+    """Takes records; one that there is no room for is not passed by the cursor."""
     async for record in stream:
         home.check()
         if not reading.take(record):
             return
-        stream.ack()
         if reading.full:
             await _peek(stream, reading)
             return
@@ -191,19 +190,16 @@ class _Home:
 
     def watch(self, event: StreamEvent) -> None:
         if isinstance(event, Connected):
-            asked, answered = (
-                urlsplit(event.request.partition(" ")[2]),
-                urlsplit(event.response.url),
-            )
-            same = (asked.scheme, asked.hostname, asked.port) == (
-                answered.scheme,
-                answered.hostname,
-                answered.port,
-            )
-            self._strayed = self._strayed or not same
+            asked = event.request.partition(" ")[2]
+            self._strayed |= _origin(asked) != _origin(event.response.url)
 
     def check(self) -> None:
         if self._strayed:
             raise ToolProblem(
                 "redirect", "The data service points somewhere else; that is not followed."
             )
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port

@@ -11,12 +11,12 @@ import anyio
 
 from streamable_http import AsyncStreamService, ConfigurationError
 
-from .arguments import NAME, Reader
-from .problems import Problem, problem_of
-from .progress import told
-from .reading import Query, Reading, read_stream
-from .specs import INSTRUCTIONS, specs
-from .values import ProgressHook, ToolLimits, ToolReply, ToolSpec, size
+from ._arguments import NAME, Reader
+from ._problems import Problem, problem_of
+from ._progress import told
+from ._reading import Query, Reading, read_stream
+from ._specs import INSTRUCTIONS, specs
+from ._values import ProgressHook, ToolLimits, ToolReply, ToolSpec, size
 
 __all__ = ["StreamToolkit"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arguments import NAME
-from .positions import LONGEST_CURSOR
-from .values import ToolLimits, ToolSpec
+from ._arguments import NAME
+from ._positions import LONGEST_CURSOR
+from ._values import ToolLimits, ToolSpec
 
 __all__ = ["INSTRUCTIONS", "specs"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from streamable_http import ConfigurationError, Cursor
 
-from .problems import ToolProblem
-from .values import encode
+from ._problems import ToolProblem
+from ._values import encode
 
 __all__ = ["LONGEST_CURSOR", "read_cursor", "written_cursor"]
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from attrs import frozen
 
-from .positions import LONGEST_CURSOR, read_cursor
-from .problems import ToolProblem
-from .reading import Query
-from .values import ToolLimits, encode
+from ._positions import LONGEST_CURSOR, read_cursor
+from ._problems import ToolProblem
+from ._reading import Query
+from ._values import ToolLimits, encode
 
 __all__ = ["NAME", "Reader"]
 
