@@ -266,6 +266,8 @@ class _TimedBatches(_Background[T, list[T]]):
                 await self._until(lambda: not self._full)
         except StopAsyncIteration:
             self._gathering.finish()
+        except StreamClosed as exc:
+            self._gathering.drop(exc)
         except BaseException as exc:
             # A cancellation that is not ours comes from the user's code: it is told, too.
             self._gathering.finish(exc)

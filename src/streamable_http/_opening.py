@@ -67,7 +67,7 @@ class Opening(Generic[T]):
         self._call, self._http = call, http
         self._hooks = hooks
         self._session: Session[T] | None = None
-        self.settled = False
+        self.settled: bool = False
         self._started = self._stopped = 0.0
 
     @property

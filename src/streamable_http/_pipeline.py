@@ -285,7 +285,10 @@ class _TimedBatches(_Background[T, list[T]]):
         except BaseException as exc:
             error = exc
         with self._changed:
-            self._gathering.finish(error)
+            if isinstance(error, StreamClosed):
+                self._gathering.drop(error)
+            else:
+                self._gathering.finish(error)
             self._changed.notify_all()
 
     @property

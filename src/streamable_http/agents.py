@@ -16,11 +16,11 @@ from streamable_http.toolkit import ProgressHook, StreamToolkit, ToolSpec
 
 try:
     import agents
-except ImportError as exc:
+except ImportError as _error:
     raise ModuleNotFoundError(
         "streamable_http.agents needs openai-agents: pip install 'streamable-http[agents]'",
         name="agents",
-    ) from exc
+    ) from _error
 if not hasattr(agents, "FunctionTool"):
     raise ImportError(
         f"the module `agents` ({agents.__file__ or 'a folder without __init__.py'}) is not the one "

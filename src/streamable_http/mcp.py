@@ -30,10 +30,11 @@ try:
     from starlette.datastructures import Headers
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
-except ImportError as exc:
+except ImportError as _error:
     raise ModuleNotFoundError(
-        f"streamable_http.mcp needs mcp 2 ({exc}): pip install 'streamable-http[mcp]'", name="mcp"
-    ) from exc
+        f"streamable_http.mcp needs mcp 2 ({_error}): pip install 'streamable-http[mcp]'",
+        name="mcp",
+    ) from _error
 
 __all__ = ["TokenCheck", "build_server", "create_app", "fixed_tokens", "run_http", "run_stdio"]
 

@@ -22,7 +22,7 @@ __all__ = ["run"]
 
 _CODES = "\n".join(f"{code:>4}  {code.meaning}" for code in Exit)
 
-app = App(
+app: App = App(
     name="streamable-http",
     help=f"Consume HTTP responses that arrive as a stream of items.\n\nExit codes:\n\n{_CODES}",
     help_format="plaintext",

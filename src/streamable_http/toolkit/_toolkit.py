@@ -59,7 +59,7 @@ class StreamToolkit:
         Raises:
             ConfigurationError: An argument is wrong.
         """
-        self.limits = _checked(limits, service)
+        self.limits: ToolLimits = _checked(limits, service)
         allowed = None if endpoints is None else _checked_names(endpoints)
         self._service = service
         self._redact = redact
