@@ -40,9 +40,9 @@ LAYERS = (
     ),
     layer(
         "faces",
-        "transports _call _perform _request _options _opening _logging _progress _pump _tasks"
-        " _threads _prefetch _sync _async _pipeline _async_pipeline _roster _many _async_many"
-        " _gather _clients",
+        "transports _call _perform _request _settings _options _opening _logging _progress"
+        " _pump _tasks _threads _prefetch _sync _async _pipeline _async_pipeline _roster _many"
+        " _async_many _gather _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
     ),
     layer("facade", "__init__ decoders service _convention testing compat", "httpx_sse"),

@@ -19,8 +19,12 @@ from ._errors import ConfigurationError
 from ._gather import gather, gather_async
 from ._many import Merged
 from ._opening import Opening
-from ._options import (
-    Defaults,
+from ._options import Defaults, opening_of
+from ._reports import EventHook, Outcome
+from ._request import HeaderTypes, Request, StreamOptions
+from ._retry import RetryPolicy
+from ._roster import FailureHook
+from ._settings import (
     check_auth,
     check_transport,
     checked_base_url,
@@ -31,14 +35,9 @@ from ._options import (
     checked_instance,
     checked_prefetch,
     checked_timeouts,
-    opening_of,
     refuse_beside_http,
     with_default,
 )
-from ._reports import EventHook, Outcome
-from ._request import HeaderTypes, Request, StreamOptions
-from ._retry import RetryPolicy
-from ._roster import FailureHook
 from ._sync import Stream
 from ._values import Limits, Timeouts
 from ._version import __version__

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ._errors import StatusError, StreamError, TimeoutExceeded
 from ._reports import Connected, Connecting, Ended, EventHook, Gap, Retrying, StreamEvent
 
 __all__ = ["guarded", "logger", "teller"]
@@ -53,7 +54,7 @@ def describe(event: StreamEvent) -> str:
         case Connected():
             what = f"connected: {event.response.status_code} {event.response.media_type}"
         case Retrying():
-            why = "the followed stream ended" if event.error is None else repr(event.error)
+            why = "the followed stream ended" if event.error is None else _cause(event.error)
             what = f"again in {event.delay:.2f} s (try {event.tries}): {why}"
         case Gap():
             what = f"gap {event.count}: items sent meanwhile are missed"
@@ -62,3 +63,13 @@ def describe(event: StreamEvent) -> str:
         case _:
             what = event
     return f"{event.request}: {what}"
+
+
+def _cause(error: StreamError) -> str:
+    """What went wrong, without the message: it may quote a server's answer."""
+    name = type(error).__name__
+    if isinstance(error, StatusError):
+        return f"{name} {error.status_code}"
+    if isinstance(error, TimeoutExceeded):
+        return f"{name} ({error.kind})"
+    return name

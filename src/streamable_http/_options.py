@@ -1,15 +1,14 @@
-"""From the caller's options to an `Opening`: every check of an argument is here."""
+"""From the caller's options for one stream to an `Opening`, with every check of them."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ._call import USE_CLIENTS_AUTH, Call
 from ._decoders.choose import check_factory
@@ -22,24 +21,18 @@ from ._reports import EventHook
 from ._request import Request, StreamOptions
 from ._resume import LastEventID, NoResume, is_idempotent, position_of
 from ._retry import RetryPolicy
+from ._settings import (
+    check_auth,
+    checked_flag,
+    checked_headers,
+    checked_hooks,
+    checked_instance,
+    checked_prefetch,
+    checked_timeouts,
+)
 from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secrets
 
-__all__ = [
-    "Defaults",
-    "check_auth",
-    "check_transport",
-    "checked_base_url",
-    "checked_flag",
-    "checked_headers",
-    "checked_hooks",
-    "checked_http",
-    "checked_instance",
-    "checked_prefetch",
-    "checked_timeouts",
-    "opening_of",
-    "refuse_beside_http",
-    "with_default",
-]
+__all__ = ["Defaults", "opening_of"]
 
 T = TypeVar("T")
 
@@ -205,47 +198,6 @@ def _call(
     )
 
 
-def check_auth(auth: object) -> None:
-    """Refuses auth that would read an endless body before it answers."""
-    if getattr(auth, "requires_response_body", False):
-        raise ConfigurationError(
-            f"auth={type(auth).__name__}(…) reads whole responses (requires_response_body), and a "
-            f"stream may never end: use auth that looks at headers only"
-        )
-
-
-def checked_headers(headers: object, name: str) -> tuple[tuple[str, str], ...]:
-    """Headers as pairs of text."""
-    if headers is None:
-        return ()
-    raw: Any = headers
-    pairs: Iterable[Any] = raw.items() if hasattr(raw, "items") else raw
-    checked: list[tuple[str, str]] = []
-    try:
-        for key, value in pairs:
-            if not isinstance(key, str) or not isinstance(value, str):
-                raise TypeError
-            checked.append((key, value))
-    except (TypeError, ValueError, AttributeError):
-        # Values are left out of the messages: they may be secrets.
-        raise ConfigurationError(
-            f"{name}= of type {type(headers).__name__} are not headers: pass a mapping of text to "
-            f"text, or pairs of text"
-        ) from None
-    for key, value in checked:
-        if not _TOKEN.fullmatch(key):
-            raise ConfigurationError(
-                f"{name}= has the name {key!r}, which HTTP does not allow: pass one of letters, "
-                f"digits and '-'"
-            )
-        if _CONTROL.search(value):
-            raise ConfigurationError(
-                f"{name}[{key!r}] holds a line end or another control character: strip it (text "
-                f"read from a file often ends with one)"
-            )
-    return tuple(checked)
-
-
 def _kept(
     defaults: tuple[tuple[str, str], ...], headers: tuple[tuple[str, str], ...]
 ) -> list[tuple[str, str]]:
@@ -308,113 +260,5 @@ def _checked_start(start: object, label: str) -> Position:
     return position_of(start)
 
 
-def checked_timeouts(value: object, default: Timeouts) -> Timeouts:
-    """A number bounds the idle clock; the others stay the client's."""
-    if value is None:
-        return default
-    if isinstance(value, Timeouts):
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return evolve(default, idle=value)
-    raise ConfigurationError(
-        f"timeout={value!r} is not one of ours: pass Timeouts(connect=…, first_byte=…, idle=…, "
-        f"between_items=…, total=…), or seconds of silence as a number"
-    )
-
-
-def checked_prefetch(value: object, default: int) -> int:
-    """How many items to read ahead."""
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(
-            f"prefetch={value!r} is not a number of items: pass 0 (read when asked) or more"
-        )
-    return value
-
-
-def checked_hooks(hook: object) -> tuple[EventHook, ...]:
-    """The hook in a tuple, or nothing."""
-    if hook is None:
-        return ()
-    if callable(hook):
-        return (hook,)
-    raise ConfigurationError(f"on_event={hook!r} is not callable: pass a function of a StreamEvent")
-
-
-def checked_instance(value: object, name: str, kinds: tuple[type, ...], default: Any) -> Any:
-    """A value of one of our own classes, or the default for None."""
-    if value is None:
-        return default
-    if isinstance(value, kinds):
-        return value
-    ours = " or ".join(f"{kind.__name__}(…)" for kind in kinds)
-    raise ConfigurationError(f"{name}={value!r} is not one of ours: pass {ours}")
-
-
 def _flag(options: Mapping[str, Any], name: str) -> bool:
     return checked_flag(options.get(name, False), name)
-
-
-def checked_flag(value: object, name: str) -> bool:
-    """A setting that is on or off."""
-    if isinstance(value, bool):
-        return value
-    raise ConfigurationError(f"{name}={value!r} is neither on nor off: pass True or False")
-
-
-def checked_http(http: object, *, is_async: bool) -> Any:
-    """A client of the caller's own, of the right face."""
-    send = getattr(http, "send", None)
-    builds = callable(getattr(http, "build_request", None))
-    if builds and callable(send) and inspect.iscoroutinefunction(send) is is_async:
-        return http
-    kind, fits = ("async", "AsyncClient") if is_async else ("sync", "Client")
-    raise ConfigurationError(
-        f"http= of type {type(http).__name__} is no {kind} HTTP client: pass an httpx.{fits} or "
-        f"httpx2.{fits}"
-    )
-
-
-def check_transport(transport: object, kind: type) -> None:
-    """Refuses what is neither the word for httpx's own transport nor a transport of this face."""
-    if transport is None or transport == "httpx" or isinstance(transport, kind):
-        return
-    raise ConfigurationError(
-        f"transport={transport!r} is no transport: pass 'httpx', or an instance of "
-        f"httpx.{kind.__name__}"
-    )
-
-
-def refuse_beside_http(**settings: Any) -> None:
-    """Refuses settings that a client passed as `http=` would silently ignore."""
-    given = [f"{name}=" for name, value in settings.items() if value]
-    if given:
-        raise ConfigurationError(
-            f"http= brings its own settings, so {', '.join(given)} would be ignored: set them on "
-            f"that client"
-        )
-
-
-def checked_base_url(url: object) -> str:
-    """The base URL as text; "" if there is none."""
-    text = str(url)
-    try:
-        parts = urlsplit(text)
-        wrong = text and not (parts.scheme in {"http", "https"} and parts.hostname)
-    except ValueError:
-        wrong = True
-    if wrong:
-        raise ConfigurationError(
-            f"base_url={without_secrets(text)!r} is not an http or https URL: pass one such as "
-            f"'https://host/v1'"
-        )
-    return text
-
-
-def with_default(
-    headers: tuple[tuple[str, str], ...], default: tuple[str, str]
-) -> tuple[tuple[str, str], ...]:
-    """The headers, with `default` unless there is one of its name."""
-    named = any(name.lower() == default[0] for name, _ in headers)
-    return headers if named else (*headers, default)
