@@ -352,6 +352,7 @@ async def test_close_during_the_handshake(pulled: Face, trusting: ssl.SSLContext
             opening = pulled.spawn(_open, stream)
             await pulled.until(lambda: _accepts(listener))
             connection, _ = listener.accept()
+            await pulled.until(lambda: _accepts(connection))  # the client's hello is there
             await stream.aclose()
             with pytest.raises(shttp.StreamClosed):
                 await opening

@@ -149,5 +149,18 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
     async def _connected(
         self, timeout: float | None, connect: Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
     ) -> LeasedStream:
+        opened: list[httpcore.AsyncNetworkStream] = []
+
+        async def step() -> None:
+            opened.append(await connect())
+
         wait = _Wait(lease_of(timeout))
-        return LeasedStream(await wait.run(connect, httpcore.ConnectTimeout, httpcore.ConnectError))
+        try:
+            await wait.run(step, httpcore.ConnectTimeout, httpcore.ConnectError)
+        except BaseException:
+            # The stream was closed just when the connection stood: nobody else will close it.
+            with anyio.CancelScope(shield=True), contextlib.suppress(Exception):
+                for stream in opened:
+                    await stream.aclose()
+            raise
+        return LeasedStream(opened[0])
