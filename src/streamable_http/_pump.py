@@ -59,10 +59,6 @@ class _Base(Generic[T]):
     def _opening(self) -> bool:
         return self.session.effect is not None and not self.session.is_open
 
-    def _result(self) -> None:
-        if self.session.error is not None:
-            raise self.session.error
-
 
 class Pump(_Base[T]):
     """Pulls batches out of a session, on whichever thread asks for one."""
