@@ -226,6 +226,9 @@ class _AwaitedFlow(_Awaited):
     async def process(self, *args: Any, **options: Any) -> Any:
         return self.inner.process(*args, **options)
 
+    async def write_to(self, *args: Any, **options: Any) -> Any:
+        return cast("Any", self.inner).write_to(*args, **options)
+
     async def reduce(self, *args: Any) -> Any:
         return self.inner.reduce(*args)
 

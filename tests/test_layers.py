@@ -34,24 +34,25 @@ LAYERS = (
     layer("decoders", "_decoders", "msgspec pydantic"),
     layer(
         "session",
-        "_effects _order _retry _replay _resume _redirects _content _allowance _tally _session"
-        " _delivery _turns _gathering",
+        "_effects _order _retry _resume _redirects _content _allowance _tally _session"
+        " _delivery _turns _gathering _ways _asking",
         "tenacity",
     ),
     layer(
         "faces",
-        "transports _call _perform _request _settings _options _opening _logging _progress"
-        " _pump _tasks _threads _prefetch _sync _async _pipeline _async_pipeline _roster _many"
-        " _async_many _gather _clients",
+        "transports _clock _call _perform _request _settings _stores _claims _checkpoint _saving"
+        " _options _opening _logging _progress _pump _tasks _threads _prefetch _flow _async_flow"
+        " _sync _async _pipeline _async_pipeline _roster _many _async_many _gather"
+        " _part_file _download _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
     ),
-    layer("facade", "__init__ decoders service _convention testing compat", "httpx_sse"),
+    layer("facade", "__init__ decoders service _convention testing compat", "httpx_sse pytest"),
 )
 PURE = frozenset({"values", "decoders", "session"})
 EXTRAS = {
     "__main__": frozenset[str](),
     "cli": frozenset({"cyclopts", "rich"}),
-    "demo": frozenset({"rich", "starlette", "uvicorn"}),
+    "demo": frozenset({"agents", "llmock", "openai", "rich", "starlette", "uvicorn"}),
     "agents": frozenset({"agents"}),
     "mcp": frozenset({"mcp", "starlette", "uvicorn"}),
     "toolkit": frozenset[str](),

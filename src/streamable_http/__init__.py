@@ -3,8 +3,10 @@
 The docs write `import streamable_http as shttp`.
 """
 
-from ._async import AsyncFlow, AsyncStream
+from ._async import AsyncStream
+from ._async_flow import AsyncFlow
 from ._async_many import AsyncMerged
+from ._checkpoint import Checkpoint
 from ._clients import AsyncClient, Client
 from ._errors import (
     ConfigurationError,
@@ -24,6 +26,7 @@ from ._errors import (
     StreamTruncated,
     TimeoutExceeded,
 )
+from ._flow import Flow
 from ._many import Merged
 from ._reports import (
     Connected,
@@ -40,9 +43,10 @@ from ._reports import (
     Summary,
 )
 from ._request import Request, SharedOptions, StreamOptions
-from ._resume import LastEventID, NoResume
+from ._resume import ByteRange, ItemCursor, LastEventID, NoResume
 from ._retry import RetryPolicy
-from ._sync import Flow, Stream
+from ._stores import AtomicCursorStore, CursorStore, MemoryStore, SQLiteStore
+from ._sync import Stream
 from ._values import Cursor, Failure, Headers, Limits, ResponseInfo, Terminal, Timeouts
 from ._version import __version__
 from .decoders import (
@@ -68,6 +72,9 @@ __all__ = [
     "AsyncMerged",
     "AsyncStream",
     "AsyncStreamService",
+    "AtomicCursorStore",
+    "ByteRange",
+    "Checkpoint",
     "Client",
     "ConfigurationError",
     "ConnectError",
@@ -76,6 +83,7 @@ __all__ = [
     "ConnectionLost",
     "ContentTypeError",
     "Cursor",
+    "CursorStore",
     "DecodeError",
     "Decoder",
     "DecoderFactory",
@@ -86,10 +94,12 @@ __all__ = [
     "Gap",
     "Headers",
     "Health",
+    "ItemCursor",
     "LastEventID",
     "LimitExceeded",
     "Limits",
     "Lines",
+    "MemoryStore",
     "Merged",
     "NoResume",
     "Outcome",
@@ -103,6 +113,7 @@ __all__ = [
     "RetriesExhausted",
     "RetryPolicy",
     "Retrying",
+    "SQLiteStore",
     "SSEData",
     "SSEText",
     "ServerSentEvent",

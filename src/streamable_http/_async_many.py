@@ -17,6 +17,7 @@ import anyio
 from ._async import AsyncStream
 from ._request import Request
 from ._roster import END, FailureHook, Roster, Source
+from ._saving import beside
 from ._tasks import Task, spawn, stop_all
 
 __all__ = ["AsyncMerged"]
@@ -42,6 +43,7 @@ class AsyncMerged(Generic[T]):
         self._changed = anyio.Event()
         self._tasks: set[Task] = set()
         self._current: Source[AsyncStream[T], deque[anyio.Event]] | None = None
+        self._unsaved: Exception | None = None  # what a store raised as its stream was closed
         for request in requests:
             self._admit(request)
 
@@ -110,7 +112,12 @@ class AsyncMerged(Generic[T]):
             error = exc
             raise
         finally:
-            await source.stream.aclose()
+            try:
+                await source.stream.aclose()
+            except Exception as exc:
+                error = error or exc
+                if source.removed or self._roster.closed:  # nobody will ask for the source's error
+                    self._unsaved = exc
             self._roster.leave(source, error)
             if not self._roster.closed:
                 self._start()
@@ -126,6 +133,7 @@ class AsyncMerged(Generic[T]):
                 item = next(source.stream._items, END)
                 if item is not END:
                     return source.key, item
+                source.stream._delivery.acknowledge()
                 self._want(source)
             self._current = None
             self._roster.refuse_closed()
@@ -143,10 +151,17 @@ class AsyncMerged(Generic[T]):
         self._roster.closed = True
         self._notify()
         tasks = [*self._tasks]
+        error: Exception | None = None
         for source in [*self._roster.sources.values()]:
-            await source.stream.aclose()
+            try:
+                await source.stream.aclose()
+            except Exception as exc:  # of the store that keeps its cursor; the others close, too
+                error = error or exc
             self._want(source)
         await stop_all(tasks)
+        error, self._unsaved = error or self._unsaved, None
+        if error is not None:
+            raise error
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,4 +172,5 @@ class AsyncMerged(Generic[T]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.aclose()
+        with beside(exc):
+            await self.aclose()

@@ -5,15 +5,17 @@ The same as the sync face's, in the same order; read them side by side.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ._async import AsyncFlow, AsyncStream
+from ._async import AsyncStream
+from ._async_flow import AsyncFlow
 from ._checks import check_callable, check_number, check_seconds
 from ._delivery import Mark
-from ._errors import StreamClosed
+from ._errors import StreamClosed, StreamError
 from ._gathering import Gathering
 from ._pipeline import AHEAD
 from ._reports import StreamStats
@@ -108,6 +110,22 @@ class _Governing(_Derived[T, R]):
         self._start = upstream._mark()
         self._source._govern(self)
 
+    async def __anext__(self) -> R:
+        try:
+            return await self._next()
+        except StreamError as exc:
+            # What upstream failed with may have waited for results before it to be handed out.
+            exc.cursor = self.cursor
+            raise
+
+    @abc.abstractmethod
+    async def _next(self) -> R:
+        """The next result."""
+
+    async def _save(self, mark: Mark, upcoming: int = 1, *, at_end: bool = False) -> None:
+        """All before `mark` is done, and `upcoming` items go out next, unless this is the end."""
+        await self._source._save(mark, upcoming, by=self, at_end=at_end)
+
 
 class _Batched(_Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
@@ -117,7 +135,7 @@ class _Batched(_Governing[T, list[T]]):
         self._size = size
         self._gathering = Gathering[T](self._start)
 
-    async def __anext__(self) -> list[T]:
+    async def _next(self) -> list[T]:
         self.ack()
         try:
             while not self._gathering.over and len(self._gathering) < (self._size or 1):
@@ -126,10 +144,16 @@ class _Batched(_Governing[T, list[T]]):
             self._gathering.finish()
         except Exception as exc:
             self._gathering.finish(exc)  # the items before it are delivered before it
+        if upcoming := self._gathering.ready(self._size):
+            await self._save(self._gathering.passed, upcoming)
         items = self._gathering.take(self._size)
         if items is None:
+            await self._save(self._gathering.passed, at_end=True)
             raise StopAsyncIteration
         return items
+
+    def _start_over(self) -> None:
+        self._gathering.start_over(self._upstream._mark())
 
     async def _gather(self) -> None:
         if self._size is None:
@@ -193,13 +217,13 @@ class _ConcurrentlyMapped(_Background[T, R]):
         super().__init__(upstream)
         self._fn = fn
         self._max_concurrent = self._free = max_concurrent
-        self._turns = Turns[R](self._start, ordered=ordered)
+        self._turns = Turns[R](self._start, ordered=ordered, reach=self._reach(max_concurrent))
         self._pulling = anyio.Lock()
 
     async def _work(self) -> None:
         while True:
             async with self._pulling:
-                await self._until(lambda: self._free > 0 or not self._turns.accepting)
+                await self._until(lambda: self._has_place or not self._turns.accepting)
                 if not self._turns.accepting:
                     return None
                 try:
@@ -222,17 +246,31 @@ class _ConcurrentlyMapped(_Background[T, R]):
                 raise
             self._notify()
 
-    async def __anext__(self) -> R:
+    @property
+    def _has_place(self) -> bool:
+        return self._free > 0 and not self._turns.crowded
+
+    async def _next(self) -> R:
         self._start_tasks(self._work, "streamable-http-map", self._max_concurrent)
         self.ack()
-        await self._until(self._turns.ready)
+        await self._save(self._turns.low_water)
         try:
+            await self._until(self._turns.ready)
             value = self._turns.pop()
         except Over:
+            await self._save(self._turns.low_water, at_end=True)
             raise StopAsyncIteration from None
         self._free += 1
         self._notify()
         return value
+
+    def _reach(self, max_concurrent: int) -> int | None:
+        saver = self._source._opening.saver
+        every = None if saver is None else saver.every
+        return None if every is None else max(every, max_concurrent)
+
+    def _start_over(self) -> None:
+        self._turns.start_over(self._upstream._mark())
 
     @property
     def cursor(self) -> Cursor | None:
@@ -240,6 +278,7 @@ class _ConcurrentlyMapped(_Background[T, R]):
 
     def ack(self) -> None:
         self._turns.settle()
+        self._notify()
 
     def _mark(self) -> Mark:
         return self._turns.after_hand()
@@ -279,19 +318,27 @@ class _TimedBatches(_Background[T, list[T]]):
     def _full(self) -> bool:
         return len(self._gathering) >= self._size
 
-    async def __anext__(self) -> list[T]:
+    async def _next(self) -> list[T]:
         self._start_tasks(self._fill, "streamable-http-batches")
         self.ack()
         await self._until(lambda: bool(len(self._gathering)) or self._gathering.over)
         left = self._since + self._seconds - anyio.current_time()
         with anyio.move_on_after(max(left, 0.0)):
             await self._until(lambda: self._full or self._gathering.over)
-        items = self._gathering.take(self._size)
+        upcoming = self._gathering.ready(self._size)
+        if upcoming:
+            await self._save(self._gathering.passed, upcoming)
+            await self._until(lambda: True)
+        items = self._gathering.take(upcoming)
         self._since = anyio.current_time()
         self._notify()
         if items is None:
+            await self._save(self._gathering.passed, at_end=True)
             raise StopAsyncIteration
         return items
+
+    def _start_over(self) -> None:
+        self._gathering.start_over(self._upstream._mark())
 
     @property
     def cursor(self) -> Cursor | None:

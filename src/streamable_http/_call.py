@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ._decoders.media_types import parse_content_type
 from ._effects import Open
@@ -20,7 +21,7 @@ from ._errors import (
     StreamError,
     TimeoutExceeded,
 )
-from ._resume import LAST_EVENT_ID
+from ._settings import checked_headers, layered
 from ._values import Headers, ResponseInfo
 from .transports._lease import Lease, LeaseTimeout
 
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 _BAD_LOCATION = "Invalid URL in location header"
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 USE_CLIENTS_AUTH: Any = object()
 """Stands for "the auth that the client was built with"."""
@@ -64,17 +67,40 @@ class AsyncHTTPClient(Protocol):
 
 @frozen(kw_only=True)
 class Call:
-    """The caller's own request, as it is sent when nothing redirects it."""
+    """The caller's own request, as it is sent when nothing redirects it.
+
+    Attributes:
+        fresh_headers: Where `headers` come from, if any of it is a function: the client's and the
+            stream's, each to be asked anew for every attempt. The later ones win.
+    """
 
     method: str
     url: str
     params: Any = None
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Pairs = field(default=(), repr=False)
+    fresh_headers: tuple[Pairs | Callable[[], Any], ...] = field(default=(), repr=False)
     cookies: Any = field(default=None, repr=False)
     json: Any = field(default=None, repr=False)
     data: Any = field(default=None, repr=False)
     content: Any = field(default=None, repr=False)
     auth: Any = field(default=USE_CLIENTS_AUTH, repr=False)
+
+    def for_attempt(self) -> Call:
+        """The request with the headers of now."""
+        if not self.fresh_headers:
+            return self
+        return self._with([one() if callable(one) else one for one in self.fresh_headers])
+
+    async def for_async_attempt(self) -> Call:
+        """The same, where a function may have to be waited for."""
+        if not self.fresh_headers:
+            return self
+        found: list[Any] = [one() if callable(one) else one for one in self.fresh_headers]
+        return self._with([await one if inspect.isawaitable(one) else one for one in found])
+
+    def _with(self, layers: list[Any]) -> Call:
+        checked = [checked_headers(layer, "headers") for layer in layers]
+        return evolve(self, headers=layered(*checked))
 
 
 def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[Any, dict[str, Any]]:
@@ -90,13 +116,12 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
         if target.bare:
             # Another origin gets a request from scratch: nothing of the client's may leak to it.
             request = http.build_request(target.method, target.url)
-            bare = type(request)(
-                target.method, target.url, headers=_bytes(effect.headers), extensions=extensions
-            )
-            return bare, {**options, "auth": None}
+            headers = _bytes([*effect.headers, *effect.patch.headers])
+            bare = type(request)(target.method, target.url, headers=headers, extensions=extensions)
+            return _at_position(bare, effect), {**options, "auth": None}
         body: dict[str, Any] = {}
         if target.body:
-            body = {"json": call.json, "data": call.data, "content": call.content}
+            body = {"json": _json(call, effect), "data": call.data, "content": call.content}
         request = http.build_request(
             target.method,
             call.url if target.url is None else target.url,
@@ -113,7 +138,24 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
         raise ConfigurationError(f"the request cannot be built: {exc}") from exc
     if call.auth is not USE_CLIENTS_AUTH:
         options["auth"] = call.auth
-    return request, options
+    return _at_position(request, effect), options
+
+
+def _at_position(request: Any, effect: Open) -> Any:
+    """The request with the query parameters that say where the stream goes on."""
+    if effect.patch.params:
+        request.url = request.url.copy_merge_params(effect.patch.params)
+    return request
+
+
+def _json(call: Call, effect: Open) -> Any:
+    if effect.patch.json is None:
+        return call.json
+    if call.json is None:
+        raise ConfigurationError(
+            "ItemCursor(apply=…) changes the JSON body of the request, and it has none: pass json="
+        )
+    return _merge_patch(call.json, effect.patch.json)
 
 
 def _timeouts(lease: Lease) -> dict[str, LeaseTimeout]:
@@ -136,11 +178,25 @@ def read_under_idle_clock(request: Any, lease: Lease) -> None:
 
 def _merged(call: Call, effect: Open) -> list[tuple[bytes, bytes]]:
     """The caller's headers win over what we ask for, but not over where the stream goes on."""
-    own = {name.lower() for name, _ in call.headers}
-    going_on = any(name == LAST_EVENT_ID for name, _ in effect.headers)
-    kept = [pair for pair in call.headers if not (going_on and pair[0].lower() == LAST_EVENT_ID)]
-    added = [pair for pair in effect.headers if pair[0] == LAST_EVENT_ID or pair[0] not in own]
-    return _bytes([*kept, *added])
+    patched = {name for name, _ in effect.patch.headers}
+    kept = [pair for pair in call.headers if pair[0].lower() not in patched]
+    own = {name.lower() for name, _ in call.headers} | patched
+    added = [pair for pair in effect.headers if pair[0] not in own]
+    return _bytes([*kept, *added, *effect.patch.headers])
+
+
+def _merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged: dict[Any, Any] = {**target} if isinstance(target, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]  # any JSON
+    changes: Mapping[Any, Any] = patch  # pyright: ignore[reportUnknownVariableType]
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge_patch(merged.get(name), value)
+    return merged
 
 
 def _bytes(pairs: Iterable[tuple[str, str | bytes]]) -> list[tuple[bytes, bytes]]:

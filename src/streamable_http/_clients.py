@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from ._async import AsyncStream
 from ._async_many import AsyncMerged
 from ._call import AsyncHTTPClient, HTTPClient
+from ._clock import Clock, checked_clock
 from ._decoders.choose import check_registry
 from ._decoders.engine import DecoderFactory
 from ._errors import ConfigurationError
@@ -21,7 +22,7 @@ from ._many import Merged
 from ._opening import Opening
 from ._options import Defaults, opening_of
 from ._reports import EventHook, Outcome
-from ._request import HeaderTypes, Request, StreamOptions
+from ._request import HeaderSource, Request, StreamOptions
 from ._retry import RetryPolicy
 from ._roster import FailureHook
 from ._settings import (
@@ -29,14 +30,13 @@ from ._settings import (
     check_transport,
     checked_base_url,
     checked_flag,
-    checked_headers,
+    checked_header_source,
     checked_hooks,
     checked_http,
     checked_instance,
     checked_prefetch,
     checked_timeouts,
     refuse_beside_http,
-    with_default,
 )
 from ._sync import Stream
 from ._values import Limits, Timeouts
@@ -60,7 +60,7 @@ class _BaseClient(abc.ABC, Generic[H]):
         self,
         base_url: str = "",
         *,
-        headers: HeaderTypes | None = None,
+        headers: HeaderSource | None = None,
         params: Any = None,
         cookies: Any = None,
         auth: Any = None,
@@ -79,12 +79,14 @@ class _BaseClient(abc.ABC, Generic[H]):
         on_event: EventHook | None = None,
         http: H | None = None,
         transport: Any = None,
+        clock: Clock | None = None,
     ) -> None:
         """A client; all its settings are keyword arguments with defaults.
 
         Args:
             base_url: Put before relative URLs.
-            headers: Sent with every request to the URL asked for, never to another origin.
+            headers: Sent with every request to the URL asked for, never to another origin; or a
+                function that returns them, called for each attempt.
             params: Query parameters for every request, as in httpx.
             cookies: As in httpx.
             auth: As in httpx.
@@ -108,6 +110,8 @@ class _BaseClient(abc.ABC, Generic[H]):
                 `close()` cannot interrupt a wait for the response head.
             transport: "httpx" for httpx's own transport (with the same tolerances as `http`), or
                 a transport to use.
+            clock: Where time and jitter come from, for tests: `testing.VirtualClock()`. It needs a
+                `transport` without real sockets.
 
         Raises:
             ConfigurationError: An argument is wrong.
@@ -129,7 +133,7 @@ class _BaseClient(abc.ABC, Generic[H]):
         check_transport(transport, self._transport_kind)
         self._defaults = Defaults(
             base_url=checked_base_url(base_url) or str(getattr(http, "base_url", "")),
-            headers=with_default(checked_headers(headers, "headers"), _USER_AGENT),
+            headers=((_USER_AGENT,), checked_header_source(headers)),
             timeouts=checked_timeouts(timeout, Timeouts()),
             retry=checked_instance(retry, "retry", (RetryPolicy,), RetryPolicy()),
             limits=checked_instance(limits, "limits", (Limits,), Limits()),
@@ -138,6 +142,7 @@ class _BaseClient(abc.ABC, Generic[H]):
             compress=checked_flag(compress, "compress"),
             require_proof=checked_flag(require_proof, "require_proof"),
             hooks=checked_hooks(on_event),
+            clock=checked_clock(clock, transport=transport, http=http),
         )
         self._owned = http is None
         if http is not None:

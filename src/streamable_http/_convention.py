@@ -15,7 +15,6 @@ from ._errors import ConfigurationError, DecodeError, StreamError
 from ._reports import Summary
 from ._request import Request, SharedOptions, StreamOptions
 from ._resume import LastEventID
-from ._retry import RetryPolicy
 from ._values import Failure, Limits, without_secrets
 
 __all__ = [
@@ -142,9 +141,9 @@ def stream_requests(
     return [stream_request(base, name, value, decoder, options) for name, value in pairs]
 
 
-def document_options(retry: RetryPolicy | None) -> SharedOptions:
+def document_options(options: SharedOptions) -> SharedOptions:
     """How the small documents are asked for."""
-    return {"headers": {"Accept": "application/json"}, "limits": _DOCUMENT_LIMITS, "retry": retry}
+    return {"headers": {"Accept": "application/json"}, "limits": _DOCUMENT_LIMITS, **options}
 
 
 def parsed(body: bytes) -> dict[str, Any]:

@@ -53,8 +53,12 @@ class Mark:
 class Delivery(Generic[T]):
     """Hands out batches item by item without counting each one.
 
+    It may hand out a batch in portions, so that its user gets a word in between. A place that is
+    asked for from another thread meanwhile may lag behind, but is never ahead: the order of the
+    assignments sees to that.
+
     Attributes:
-        items: The items of the current batch that are not handed out yet.
+        items: The items of the current portion that are not handed out yet.
     """
 
     def __init__(self, start: Position, count: int = 0) -> None:
@@ -62,6 +66,7 @@ class Delivery(Generic[T]):
         self._batch: Batch[T] | None = None
         self._start = start
         self._count = count
+        self._served = 0  # items of the batch up to the end of the current portion
         self._acknowledged = 0
 
     @property
@@ -73,11 +78,23 @@ class Delivery(Generic[T]):
     def _handed(self) -> int:
         if self._batch is None:
             return 0
-        return len(self._batch.items) - operator.length_hint(self.items)
+        return self._served - operator.length_hint(self.items)
 
-    def load(self, batch: Batch[T]) -> None:
+    def load(self, batch: Batch[T], portion: int | None = None) -> None:
         """Hands out this batch next; what came before is done (see `finish`)."""
-        self._batch, self.items = batch, iter(batch.items)
+        self._batch = batch
+        self.more(portion)
+
+    def more(self, portion: int | None = None) -> bool:
+        """Hands out up to `portion` more items of the batch; whether there was one left."""
+        items = () if self._batch is None else self._batch.items
+        left = len(items) - self._served
+        if not left:
+            return False
+        end = self._served + (left if portion is None else min(left, portion))
+        whole = end - self._served == len(items)
+        self.items, self._served = iter(items if whole else items[self._served : end]), end
+        return True
 
     def finish(self) -> None:
         """All that was handed out is done: whoever asks for more has dealt with it."""
@@ -86,18 +103,18 @@ class Delivery(Generic[T]):
             return
         handed = self._handed
         if handed == len(batch.items) and batch.end is not None:
-            self._start = batch.end
+            start = batch.end
         else:
-            self._start = self.after_handed().resolve()
-        self._count += handed
-        self._batch, self.items, self._acknowledged = None, iter(()), 0
+            start = self.after_handed().resolve()
+        self._batch, self._start, self._count = None, start, self._count + handed
+        self.items, self._served, self._acknowledged = iter(()), 0, 0
 
     def rest(self) -> list[T]:
-        """Hands out what is left of the current batch at once."""
+        """Hands out what is left of the current portion at once."""
         return list(self.items)
 
     def acknowledge(self) -> None:
-        """The item in hand is done, too."""
+        """All that was handed out is done, the item in hand, too."""
         self._acknowledged = self._handed
 
     def after_handed(self) -> Mark:

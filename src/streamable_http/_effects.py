@@ -7,7 +7,7 @@ the type of its reply, so the session holds no Any.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -15,7 +15,7 @@ from attrs import frozen
 from ._decoders.engine import Batch
 from ._values import ResponseInfo
 
-__all__ = ["Close", "Effect", "Emit", "Open", "Read", "Sleep", "Steps", "Target"]
+__all__ = ["Close", "Effect", "Emit", "Open", "Patch", "Read", "Sleep", "Steps", "Target"]
 
 R = TypeVar("R")
 
@@ -46,11 +46,33 @@ class Target:
 
 
 @frozen
+class Patch:
+    """What a request for the rest of a stream changes in the caller's own.
+
+    Attributes:
+        headers: Headers in lower case, which replace the caller's.
+        params: Query parameters, which replace the URL's.
+        json: A merge patch of the JSON body (RFC 7396), or None.
+    """
+
+    headers: tuple[tuple[str, bytes], ...] = ()
+    params: Mapping[str, str] = {}
+    json: Any = None
+
+
+@frozen
 class Open(_Effect[ResponseInfo]):
-    """Send the request, without following redirects, and reply with the response's head."""
+    """Send the request, without following redirects, and reply with the response's head.
+
+    Attributes:
+        target: Where it goes.
+        headers: What kind of stream is wanted; the caller's own headers win over these.
+        patch: Where the stream is to go on; the caller's own request gives way to this.
+    """
 
     target: Target
     headers: tuple[tuple[str, bytes], ...] = ()
+    patch: Patch = Patch()
 
 
 @frozen

@@ -27,6 +27,10 @@ class Gathering(Generic[T]):
         self._over = False
         self._error: BaseException | None = None
 
+    def start_over(self, start: Mark) -> None:
+        """The first item lies behind this place, as it turned out before it came."""
+        self.passed = self._in_hand = start
+
     def __len__(self) -> int:
         return len(self._items)
 
@@ -67,6 +71,10 @@ class Gathering(Generic[T]):
         taken = [self._items.popleft() for _ in range(count)]
         self._in_hand = taken[-1][1]
         return [item for item, _ in taken]
+
+    def ready(self, most: int | None = None) -> int:
+        """How many items `take` would hand out now."""
+        return len(self._items) if most is None else min(most, len(self._items))
 
     def settle(self) -> None:
         """The list in hand is done."""

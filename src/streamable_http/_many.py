@@ -15,6 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from ._request import Request
 from ._roster import END, FailureHook, Roster, Source
+from ._saving import beside
 from ._sync import Stream
 from ._threads import join_all, start
 
@@ -41,6 +42,7 @@ class Merged(Generic[T]):
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
         self._current: Source[Stream[T], threading.Event] | None = None
+        self._unsaved: Exception | None = None  # what a store raised as its stream was closed
         for request in requests:
             self._admit(request)
 
@@ -91,7 +93,12 @@ class Merged(Generic[T]):
             pass
         except BaseException as exc:
             error = exc
-        source.stream.close()
+        try:
+            source.stream.close()
+        except Exception as exc:
+            error = error or exc
+            if source.removed or self._roster.closed:  # nobody will ask for the source's error
+                self._unsaved = exc
         with self._changed:
             self._roster.leave(source, error)
             self._threads.discard(threading.current_thread())
@@ -109,6 +116,7 @@ class Merged(Generic[T]):
                 item = next(source.stream._items, END)
                 if item is not END:
                     return source.key, item
+                source.stream._delivery.acknowledge()
                 source.wanted.set()
             self._current = None
             with self._changed:
@@ -124,10 +132,17 @@ class Merged(Generic[T]):
             self._roster.closed = True
             self._changed.notify_all()
             sources, threads = [*self._roster.sources.values()], [*self._threads]
+        error: Exception | None = None
         for source in sources:
             source.wanted.set()
-            source.stream.close()
+            try:
+                source.stream.close()
+            except Exception as exc:  # of the store that keeps its cursor; the others close, too
+                error = error or exc
         join_all(threads)
+        error, self._unsaved = error or self._unsaved, None
+        if error is not None:
+            raise error
 
     def __enter__(self) -> Self:
         return self
@@ -138,4 +153,5 @@ class Merged(Generic[T]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        with beside(exc):
+            self.close()

@@ -5,30 +5,36 @@ Shared by both faces; `Opening` makes the parts, the faces put them together.
 
 from __future__ import annotations
 
-import random
-import time
+import hashlib
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from attrs import evolve, frozen
 
-from ._call import Call
+from ._call import Call, build_request
+from ._clock import Clock
 from ._decoders.engine import Position
 from ._delivery import Delivery, Mark
-from ._errors import StreamClosed
+from ._effects import Open, Target
+from ._errors import ConfigurationError, StreamClosed
 from ._logging import teller
 from ._order import Order
 from ._perform import AsyncPerformer, Performer
 from ._pump import AsyncPump, Pump
 from ._reports import EventHook, StreamStats
 from ._resume import cursor_of
+from ._saving import Saver
 from ._session import Session
 from ._values import Cursor, ResponseInfo
 from .transports._lease import Lease
 
-__all__ = ["Opening", "PrefetchBounds"]
+__all__ = ["Opening", "PrefetchBounds", "Restart"]
 
 T = TypeVar("T")
 B = TypeVar("B")
+
+Restart = Callable[[Order[T], Cursor], Order[T]]
+"""Makes an order that starts at a cursor of an earlier one, or refuses the cursor."""
 
 _NOT_OPEN = "the stream is not open: use it in a with block, or call open() first"
 
@@ -47,7 +53,8 @@ class Opening(Generic[T]):
     Attributes:
         order: What the session acts on.
         prefetch: How much to read ahead, or None.
-        count: Items that earlier runs passed, according to `start=`.
+        count: Items that earlier runs passed, according to `start=` or the checkpoint.
+        saver: What `checkpoint=` asks for, or None.
         settled: Whether the consumer has come to the stream's clean end.
     """
 
@@ -60,15 +67,22 @@ class Opening(Generic[T]):
         prefetch: PrefetchBounds | None,
         count: int,
         hooks: list[EventHook],
+        clock: Clock,
+        saver: Saver | None,
+        restart: Restart[T] | None,
     ) -> None:
         self.order = order
         self.prefetch = prefetch
         self.count = count
         self._call, self._http = call, http
         self._hooks = hooks
+        self._clock = clock
+        self.saver = saver
+        self._restart = restart
         self._session: Session[T] | None = None
         self.settled: bool = False
-        self._started = self._stopped = 0.0
+        self._started = 0.0
+        self._stopped: float | None = None
 
     @property
     def start(self) -> Position:
@@ -80,26 +94,78 @@ class Opening(Generic[T]):
         """Method and URL without query and credentials."""
         return self.order.label
 
+    @property
+    def begun(self) -> bool:
+        """Whether somebody has opened the stream."""
+        return self._session is not None
+
+    @property
+    def may_move(self) -> bool:
+        """Whether it is open where the stream starts: nobody said `start=`."""
+        return self._restart is not None
+
+    def load(self) -> Delivery[T]:
+        """Goes back to the checkpoint, if there is one and `start=` was not given; may block.
+
+        Raises:
+            ConfigurationError: Another stream has the key, or the cursor is another request's.
+        """
+        if self.saver is not None:
+            cursor = self.saver.load()
+            if cursor is not None and self._restart is not None:
+                try:
+                    self.order = self._restart(self.order, cursor)
+                except ConfigurationError as exc:
+                    raise ConfigurationError(f"checkpoint key {self.saver.key!r}: {exc}") from exc
+                self.count = cursor.count
+            self.saver.begin(self.cursor(Mark(self.start, self.count)), self.count)
+        return Delivery(self.start, self.count)
+
+    def begin_at(self, cursor: Cursor | None) -> Delivery[T]:
+        """Makes the stream begin at a cursor, or at its start; it delivered nothing yet.
+
+        Raises:
+            ConfigurationError: The cursor is another request's, or of another kind.
+        """
+        if cursor is None:
+            self.order, self.count = evolve(self.order, start=Position()), 0
+        elif self._restart is not None:
+            self.order, self.count = self._restart(self.order, cursor), cursor.count
+        self._session = self._stopped = None
+        return Delivery(self.start, self.count)
+
+    def fingerprint(self) -> str:
+        """What the request asks for: another URL differs, by its query, too, without showing it.
+
+        Raises:
+            ConfigurationError: The request cannot be built.
+        """
+        effect = Open(Target(self.order.method, body=False))
+        lease = Lease(self.order.timeouts, self._clock)
+        request, _ = build_request(self._http, self._call, effect, lease)
+        return f"{self.label} {hashlib.sha256(str(request.url).encode()).hexdigest()}"
+
     def pump(self) -> Pump[T]:
         """A pump for threads. Each stream can be opened once."""
         session, lease = self._begin()
         performer = Performer(self._http, self._call, lease)
-        return Pump(session, performer, time.monotonic)
+        return Pump(session, performer, self._clock.now)
 
     def async_pump(self) -> AsyncPump[T]:
         """A pump for tasks. Each stream can be opened once."""
         session, lease = self._begin()
         performer = AsyncPerformer(self._http, self._call, lease)
-        return AsyncPump(session, performer, time.monotonic)
+        return AsyncPump(session, performer, self._clock.now)
 
     def _begin(self) -> tuple[Session[T], Lease]:
         if self._session is not None:
             raise StreamClosed(
                 f"{self.label}: a stream can be opened once: call client.stream(…) for another"
             )
-        now = self._started = time.monotonic()
-        self._session = Session(self.order, jitter=random.random, tell=teller(self._hooks), now=now)
-        return self._session, Lease(self.order.timeouts, time.monotonic)
+        clock = self._clock
+        now = self._started = clock.now()
+        self._session = Session(self.order, jitter=clock.jitter, tell=teller(self._hooks), now=now)
+        return self._session, Lease(self.order.timeouts, clock)
 
     def opened(self, batches: B | None) -> B:
         """`batches`, or a clear error if the stream was not opened."""
@@ -119,21 +185,26 @@ class Opening(Generic[T]):
         if self._session is None:
             return StreamStats()
         stats = self._session.stats
+        until = self._clock.now() if self._stopped is None else self._stopped
         return evolve(
             stats,
             items=handed - self.count,
-            elapsed=(self._stopped or time.monotonic()) - self._started,
+            elapsed=until - self._started,
             # Reading ahead may know the end already; it counts once the consumer has come there.
             ended=stats.ended if self.settled else None,
         )
 
     def stop_clock(self) -> None:
         """The consumer has done with the stream: `stats.elapsed` grows no more."""
-        self._stopped = self._stopped or time.monotonic()
+        if self._stopped is None:
+            self._stopped = self._clock.now()
 
     def cursor(self, mark: Mark) -> Cursor | None:
         """The public form of a place in the stream."""
-        return cursor_of(mark.resolve(), mark.items, self.label)
+        position = mark.resolve()
+        if self._session is None:
+            return cursor_of(position, mark.items, self.label)
+        return self._session.cursor(position, mark.items)
 
     def settle(self, delivery: Delivery[T]) -> None:
         """A clean end: the cursor moves to the read position, past trailing blocks without data."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from ._call import USE_CLIENTS_AUTH, Call
+from ._call import USE_CLIENTS_AUTH, Call, Pairs
+from ._checkpoint import checked_checkpoint
+from ._clock import Clock
 from ._decoders.choose import check_factory
 from ._decoders.engine import Context, DecoderFactory, Position, Spec
 from ._decoders.watch import check_watch
@@ -19,16 +21,27 @@ from ._opening import Opening, PrefetchBounds
 from ._order import Order
 from ._reports import EventHook
 from ._request import Request, StreamOptions
-from ._resume import LastEventID, NoResume, is_idempotent, position_of
+from ._resume import (
+    ByteRange,
+    ItemCursor,
+    LastEventID,
+    NoResume,
+    Resume,
+    is_idempotent,
+    position_of,
+    sends_again,
+)
 from ._retry import RetryPolicy
+from ._saving import Saver
 from ._settings import (
     check_auth,
     checked_flag,
-    checked_headers,
+    checked_header_source,
     checked_hooks,
     checked_instance,
     checked_prefetch,
     checked_timeouts,
+    layered,
 )
 from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secrets
 
@@ -36,7 +49,7 @@ __all__ = ["Defaults", "opening_of"]
 
 T = TypeVar("T")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_WAYS = (LastEventID, ItemCursor, ByteRange, NoResume)
 _NAMES = frozenset(StreamOptions.__optional_keys__)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -46,7 +59,7 @@ class Defaults:
     """What a client says for all its streams."""
 
     base_url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    headers: tuple[Pairs | Callable[[], Any], ...] = field(repr=False)
     timeouts: Timeouts
     retry: RetryPolicy
     limits: Limits
@@ -55,6 +68,7 @@ class Defaults:
     compress: bool
     require_proof: bool
     hooks: tuple[EventHook, ...]
+    clock: Clock
 
 
 def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]:
@@ -68,22 +82,25 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]
     method, url = _checked_method(request.method), _checked_url(request.url, defaults.base_url)
     label = _label(method, url, defaults.base_url)
     limits = checked_instance(options.get("limits"), "limits", (Limits,), defaults.limits)
-    headers = checked_headers(options.get("headers"), "headers")
-    call = _call(method, url, (*_kept(defaults.headers, headers), *headers), options)
+    headers = (*defaults.headers, checked_header_source(options.get("headers")))
+    call = _call(method, url, headers, options)
     start = options.get("start")
+    resume = checked_instance(options.get("resume"), "resume", _WAYS, None)
     order = Order(
         label=label,
         method=method,
         resendable=_resendable(method, options, call.headers),
         replayable=_replayable(call.content),
+        refreshes=bool(call.fresh_headers),
+        follow_redirects=_flag(options, "follow_redirects", default=True),
         decoder=request.decoder,
         registry=defaults.registry,
         terminal=_checked_terminal(options.get("terminal")),
         failure=_checked_failure(options.get("failure")),
         on_bad_item=_checked_bad_item(options.get("on_bad_item", "raise")),
-        resume=checked_instance(options.get("resume"), "resume", (LastEventID, NoResume), None),
+        resume=resume,
         follow=_flag(options, "follow"),
-        start=_checked_start(start, label),
+        start=_checked_start(start, resume, label),
         retry=checked_instance(options.get("retry"), "retry", (RetryPolicy,), defaults.retry),
         timeouts=checked_timeouts(options.get("timeout"), defaults.timeouts),
         limits=limits,
@@ -101,7 +118,22 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]
         prefetch=PrefetchBounds(prefetch, limits.prefetch_bytes) if prefetch else None,
         count=start.count if isinstance(start, Cursor) else 0,
         hooks=[*defaults.hooks, *checked_hooks(hook)],
+        clock=defaults.clock,
+        saver=_saver(options, label, defaults.clock),
+        restart=_started_at if start is None else None,
     )
+
+
+def _saver(options: Mapping[str, Any], label: str, clock: Clock) -> Saver | None:
+    checkpoint = checked_checkpoint(options.get("checkpoint"))
+    return None if checkpoint is None else Saver(checkpoint, label, clock.now)
+
+
+def _started_at(order: Order[T], cursor: Cursor) -> Order[T]:
+    """The same order from where an earlier run saved its cursor."""
+    moved = evolve(order, start=_checked_start(cursor, order.resume, order.label))
+    _check_order(moved)
+    return moved
 
 
 def _check_order(order: Order[Any]) -> None:
@@ -110,10 +142,22 @@ def _check_order(order: Order[Any]) -> None:
         check_watch(
             _spec_of(order.decoder), Context(terminal=order.terminal, failure=order.failure)
         )
-    if order.follow and isinstance(order.resume, NoResume):
+    if order.follow and isinstance(order.resume, (NoResume, ByteRange)):
         raise ConfigurationError(
-            "follow=True and resume=NoResume() contradict each other: leave one of them out"
+            f"follow=True and resume={order.resume!r} contradict each other: leave one of them out"
         )
+    if isinstance(order.resume, ByteRange) and order.method != "GET":
+        raise ConfigurationError(
+            f"resume=ByteRange() asks for a part of what a GET returns, and this is a "
+            f"{order.method}: pass another resume=, or none"
+        )
+    if order.start.offset and order.decoder is not None:
+        spec = _spec_of(order.decoder)
+        if spec is None or not spec.starts_at_records:
+            raise ConfigurationError(
+                "start= is in the midst of a body, and this decoder has to read it from its "
+                "start: start without it, or use NDJSON(…), Lines() or Raw()"
+            )
     if order.follow and not order.replayable:
         raise ConfigurationError(
             "follow=True sends the body again and again, and content= can be read only once: pass "
@@ -177,7 +221,10 @@ def _label(method: str, url: str, base_url: str) -> str:
 
 
 def _call(
-    method: str, url: str, headers: tuple[tuple[str, str], ...], options: Mapping[str, Any]
+    method: str,
+    url: str,
+    headers: tuple[Pairs | Callable[[], Any], ...],
+    options: Mapping[str, Any],
 ) -> Call:
     bodies = [name for name in ("json", "data", "content") if options.get(name) is not None]
     if len(bodies) > 1:
@@ -189,7 +236,8 @@ def _call(
         method=method,
         url=url,
         params=options.get("params"),
-        headers=headers,
+        headers=layered(*[layer for layer in headers if not callable(layer)]),
+        fresh_headers=headers if any(map(callable, headers)) else (),
         cookies=options.get("cookies"),
         json=options.get("json"),
         data=options.get("data"),
@@ -198,18 +246,11 @@ def _call(
     )
 
 
-def _kept(
-    defaults: tuple[tuple[str, str], ...], headers: tuple[tuple[str, str], ...]
-) -> list[tuple[str, str]]:
-    own = {name.lower() for name, _ in headers}
-    return [pair for pair in defaults if pair[0].lower() not in own]
-
-
 def _resendable(
     method: str, options: Mapping[str, Any], headers: tuple[tuple[str, str], ...]
 ) -> bool:
     keyed = any(name.lower() == "idempotency-key" for name, _ in headers)
-    return is_idempotent(method) or keyed or isinstance(options.get("resume"), LastEventID)
+    return is_idempotent(method) or keyed or sends_again(options.get("resume"))
 
 
 def _replayable(content: object) -> bool:
@@ -244,10 +285,10 @@ def _checked_bad_item(value: Any) -> Any:
     )
 
 
-def _checked_start(start: object, label: str) -> Position:
+def _checked_start(start: object, resume: Resume | None, label: str) -> Position:
     if start is None:
         return Position()
-    if not isinstance(start, (Cursor, str)):
+    if not isinstance(start, (Cursor, str, int, float)) or isinstance(start, bool):
         raise ConfigurationError(
             f"start={start!r} is no position: pass stream.cursor of an earlier run, or a last "
             f"event ID as text"
@@ -257,8 +298,8 @@ def _checked_start(start: object, label: str) -> Position:
             f"start= is a cursor of {start.request!r}, not of {label!r}: a position means nothing "
             f"to another request"
         )
-    return position_of(start)
+    return position_of(start, resume)
 
 
-def _flag(options: Mapping[str, Any], name: str) -> bool:
-    return checked_flag(options.get(name, False), name)
+def _flag(options: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    return checked_flag(options.get(name, default), name)

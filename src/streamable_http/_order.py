@@ -26,6 +26,8 @@ class Order(Generic[T]):
         resendable: Whether the request may be sent twice: its method is idempotent, or it has an
             Idempotency-Key, or `resume=` says so.
         replayable: Whether its body can be sent twice.
+        refreshes: Whether an attempt may bring other credentials than the one before.
+        follow_redirects: Whether to go where a redirect points.
         follow: Whether the end of a response is only a pause.
         require_proof: Whether an end that nothing proves is an error.
     """
@@ -34,6 +36,8 @@ class Order(Generic[T]):
     method: str
     resendable: bool
     replayable: bool
+    follow_redirects: bool
+    refreshes: bool
     decoder: DecoderFactory[T] | None
     registry: Mapping[str, DecoderFactory[Any]]
     terminal: str | Terminal | Callable[[T], bool] | None

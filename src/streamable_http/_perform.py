@@ -132,7 +132,8 @@ class Performer(_Base):
     def _open(self, effect: Open) -> ResponseInfo:
         self._refuse_broken()
         self.lease.begin()
-        request, options = build_request(self._http, self._call, effect, self.lease)
+        call = self._call.for_attempt()
+        request, options = build_request(self._http, call, effect, self.lease)
         response = self._http.send(request, **options)
         self._accept(request, response)
         # A mock's response may be read already: its bytes are there all the same.
@@ -155,7 +156,7 @@ class Performer(_Base):
         nap = _Nap()
         self.lease.waker = nap
         self.lease.check()
-        nap.event.wait(seconds)
+        self.lease.clock.wait(nap.event, seconds)
         self.lease.check()
 
     def release(self, *, drain: bool = False) -> None:
@@ -224,7 +225,8 @@ class AsyncPerformer(_Base):
     async def _open(self, effect: Open) -> ResponseInfo:
         self._refuse_broken()
         self.lease.begin()
-        request, options = build_request(self._http, self._call, effect, self.lease)
+        call = await self._call.for_async_attempt()
+        request, options = build_request(self._http, call, effect, self.lease)
         response = await self._http.send(request, **options)
         self._accept(request, response)
         read = response.is_stream_consumed
@@ -251,8 +253,7 @@ class AsyncPerformer(_Base):
         nap = _AsyncNap()
         self.lease.waker = nap
         self.lease.check()
-        with anyio.move_on_after(seconds):
-            await nap.event.wait()
+        await self.lease.clock.wait_async(nap.event, seconds)
         self.lease.check()
 
     async def release(self, *, drain: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import threading
 import time
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from typing import Any, Generic, TypeVar
 
 from ._checks import check_callable, check_number, check_seconds
 from ._delivery import Mark
-from ._errors import StreamClosed
+from ._errors import StreamClosed, StreamError
+from ._flow import Flow
 from ._gathering import Gathering
 from ._reports import StreamStats
 from ._roster import END
-from ._sync import Flow, Stream
+from ._sync import Stream
 from ._threads import join_all, start
 from ._turns import Over, Turns
 from ._values import Cursor
@@ -113,6 +115,22 @@ class _Governing(_Derived[T, R]):
         self._start = upstream._mark()
         self._source._govern(self)
 
+    def __next__(self) -> R:
+        try:
+            return self._next()
+        except StreamError as exc:
+            # What upstream failed with may have waited for results before it to be handed out.
+            exc.cursor = self.cursor
+            raise
+
+    @abc.abstractmethod
+    def _next(self) -> R:
+        """The next result."""
+
+    def _save(self, mark: Mark, upcoming: int = 1, *, at_end: bool = False) -> None:
+        """All before `mark` is done, and `upcoming` items go out next, unless this is the end."""
+        self._source._save(mark, upcoming, by=self, at_end=at_end)
+
 
 class _Batched(_Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
@@ -122,7 +140,7 @@ class _Batched(_Governing[T, list[T]]):
         self._size = size
         self._gathering = Gathering[T](self._start)
 
-    def __next__(self) -> list[T]:
+    def _next(self) -> list[T]:
         self.ack()
         try:
             while not self._gathering.over and len(self._gathering) < (self._size or 1):
@@ -131,10 +149,16 @@ class _Batched(_Governing[T, list[T]]):
             self._gathering.finish()
         except Exception as exc:
             self._gathering.finish(exc)  # the items before it are delivered before it
+        if upcoming := self._gathering.ready(self._size):
+            self._save(self._gathering.passed, upcoming)
         items = self._gathering.take(self._size)
         if items is None:
+            self._save(self._gathering.passed, at_end=True)
             raise StopIteration
         return items
+
+    def _start_over(self) -> None:
+        self._gathering.start_over(self._upstream._mark())
 
     def _gather(self) -> None:
         if self._size is None:
@@ -198,7 +222,7 @@ class _ConcurrentlyMapped(_Background[T, R]):
         super().__init__(upstream)
         self._fn = fn
         self._max_concurrent = max_concurrent
-        self._turns = Turns[R](self._start, ordered=ordered)
+        self._turns = Turns[R](self._start, ordered=ordered, reach=self._reach(max_concurrent))
         self._pulling = threading.Lock()
         self._free = threading.Semaphore(max_concurrent)
 
@@ -206,7 +230,9 @@ class _ConcurrentlyMapped(_Background[T, R]):
         while True:
             self._free.acquire()
             with self._pulling:
-                if self._closed or not self._turns.accepting:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._idle or not self._turns.crowded)
+                if self._idle:
                     return None
                 try:
                     item = next(self._upstream)
@@ -222,6 +248,10 @@ class _ConcurrentlyMapped(_Background[T, R]):
                 return self._tell(lambda: self._turns.fail(ticket, failure), last=True)  # noqa: B023
             self._tell(lambda: self._turns.leave(ticket, value))  # noqa: B023
 
+    @property
+    def _idle(self) -> bool:
+        return self._closed or not self._turns.accepting
+
     def _tell(self, news: Callable[[], None], *, last: bool = False) -> None:
         with self._changed:
             news()
@@ -233,17 +263,27 @@ class _ConcurrentlyMapped(_Background[T, R]):
         for _ in range(self._max_concurrent):
             self._free.release()
 
-    def __next__(self) -> R:
+    def _next(self) -> R:
         self._start_threads(self._work, "streamable-http-map", self._max_concurrent)
-        with self._changed:
-            self.ack()
-            self._until(self._turns.ready)
-            try:
+        self.ack()
+        self._save(self._turns.low_water)
+        try:
+            with self._changed:
+                self._until(self._turns.ready)
                 value = self._turns.pop()
-            except Over:
-                raise StopIteration from None
+        except Over:
+            self._save(self._turns.low_water, at_end=True)
+            raise StopIteration from None
         self._free.release()
         return value
+
+    def _reach(self, max_concurrent: int) -> int | None:
+        saver = self._source._opening.saver
+        every = None if saver is None else saver.every
+        return None if every is None else max(every, max_concurrent)
+
+    def _start_over(self) -> None:
+        self._turns.start_over(self._upstream._mark())
 
     @property
     def cursor(self) -> Cursor | None:
@@ -253,6 +293,7 @@ class _ConcurrentlyMapped(_Background[T, R]):
     def ack(self) -> None:
         with self._changed:
             self._turns.settle()
+            self._changed.notify_all()
 
     def _mark(self) -> Mark:
         with self._changed:
@@ -295,19 +336,28 @@ class _TimedBatches(_Background[T, list[T]]):
     def _full(self) -> bool:
         return len(self._gathering) >= self._size
 
-    def __next__(self) -> list[T]:
+    def _next(self) -> list[T]:
         self._start_threads(self._fill, "streamable-http-batches")
         with self._changed:
             self.ack()
             self._until(lambda: bool(len(self._gathering)) or self._gathering.over)
             left = self._since + self._seconds - time.monotonic()
             self._until(lambda: self._full or self._gathering.over, max(left, 0.0))
-            items = self._gathering.take(self._size)
+            upcoming = self._gathering.ready(self._size)
+        if upcoming:
+            self._save(self._gathering.passed, upcoming)
+        with self._changed:
+            self._until(lambda: True)
+            items = self._gathering.take(upcoming)
             self._since = time.monotonic()
             self._changed.notify_all()
         if items is None:
+            self._save(self._gathering.passed, at_end=True)
             raise StopIteration
         return items
+
+    def _start_over(self) -> None:
+        self._gathering.start_over(self._upstream._mark())
 
     @property
     def cursor(self) -> Cursor | None:

@@ -8,7 +8,7 @@ from ._effects import Target
 from ._errors import RedirectError
 from ._values import ResponseInfo
 
-__all__ = ["MAX_REDIRECTS", "PERMANENT", "is_redirect", "redirected"]
+__all__ = ["MAX_REDIRECTS", "PERMANENT", "is_redirect", "redirected", "same_origin"]
 
 MAX_REDIRECTS = 20
 PERMANENT = frozenset({301, 308})
@@ -39,7 +39,7 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
     try:
         url = urljoin(head.url, location)
         old, new = urlsplit(head.url), urlsplit(url)
-        bare = not _same_origin(old, new) or target.bare
+        bare = not same_origin(old, new) or target.bare
     except ValueError as exc:
         raise RedirectError("the Location of the redirect is not a URL", location=location) from exc
     if new.scheme not in _DEFAULT_PORTS or not new.hostname:
@@ -75,7 +75,8 @@ def _method(method: str, status: int) -> str:
     return method
 
 
-def _same_origin(old: SplitResult, new: SplitResult) -> bool:
+def same_origin(old: SplitResult, new: SplitResult) -> bool:
+    """Whether what is meant for one URL may be sent to the other."""
     if _origin(old) == _origin(new):
         return True
     # From http to https on one host and the default ports the same server is asked over a

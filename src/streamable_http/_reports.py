@@ -104,7 +104,7 @@ class Progress:
 
 @frozen(kw_only=True)
 class Summary:
-    """What `process` did.
+    """What `process` or `write_to` did.
 
     Attributes:
         items: Items that were processed to their end.

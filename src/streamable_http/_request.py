@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, overload
 
 from typing_extensions import Unpack
 
+from ._checkpoint import Checkpoint
 from ._decoders.engine import BadItem, DecoderFactory
 from ._reports import EventHook
 from ._resume import Resume
 from ._retry import RetryPolicy
 from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secrets
 
-__all__ = ["HeaderTypes", "Request", "SharedOptions", "StreamOptions", "shown_key"]
+__all__ = ["HeaderSource", "HeaderTypes", "Request", "SharedOptions", "StreamOptions", "shown_key"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 HeaderTypes: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
+HeaderSource: TypeAlias = HeaderTypes | Callable[[], HeaderTypes | Awaitable[HeaderTypes]]
 
 
 class SharedOptions(TypedDict, total=False):
@@ -25,17 +28,24 @@ class SharedOptions(TypedDict, total=False):
 
     Attributes:
         params: Query parameters, as in httpx.
-        headers: Headers, as in httpx; they win over the client's and over ours.
+        headers: Headers, as in httpx; they win over the client's and over ours. Or a function
+            that returns them (an async one on an `AsyncClient`), called for each attempt: for
+            tokens that expire. A 401 is then tried once more.
         cookies: Cookies, as in httpx.
         auth: As in httpx; None sends none. Default: the client's.
+        follow_redirects: Whether to go where a redirect points; without it, a redirect is a
+            `StatusError`.
         terminal: What ends the stream from inside; without it the stream counts as truncated.
             Text such as "[DONE]" is compared with the raw data and not delivered; `Terminal` and
             a function of the item decide on the item, which is delivered.
         failure: What reports a failure from inside: it raises `StreamFailed`.
-        resume: How to go on after a fault. Default: `LastEventID()`, where the method is
-            idempotent. Passing one also says that the request may be sent again.
+        resume: How to go on after a fault. Default: what is provably faithful and may be sent
+            again: events by their IDs, bytes by ranges with a strong ETag.
         follow: Whether the end of a response is only a pause, as in a feed; 204 ends it.
-        start: Where to start: a `Cursor` of an earlier run, or a last event ID.
+        start: Where to start: a `Cursor` of an earlier run, a last event ID, or with
+            `ItemCursor` the position of an item.
+        checkpoint: Where the cursor is saved, so that the next run goes on from it: a `Checkpoint`,
+            or the path of an SQLite database. `start=` wins over what is saved.
         retry: Default: the client's.
         timeout: The clocks; a number means `Timeouts(idle=…)`. Default: the client's.
         limits: Default: the client's.
@@ -47,14 +57,16 @@ class SharedOptions(TypedDict, total=False):
     """
 
     params: Any
-    headers: HeaderTypes
+    headers: HeaderSource
     cookies: Any
     auth: Any
+    follow_redirects: bool
     terminal: str | Terminal | Callable[[Any], bool] | None
     failure: Failure | Callable[[Any], bool] | None
     resume: Resume | None
     follow: bool
-    start: Cursor | str | None
+    start: Cursor | str | float | None
+    checkpoint: Checkpoint | str | os.PathLike[str] | None
     retry: RetryPolicy | None
     timeout: float | Timeouts | None
     limits: Limits | None

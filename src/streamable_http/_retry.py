@@ -29,13 +29,17 @@ __all__ = ["Backoff", "RetryPolicy", "is_retryable", "parse_retry_after"]
 _NOT_ACTED_ON = frozenset({408, 425, 429, 503})
 _MAY_PASS = _NOT_ACTED_ON | {500, 502, 504}
 
+_UNAUTHORIZED = 401
+# Nothing comes now, and nothing will.
+_LAST_WORDS = frozenset({204, 205, 416})
+
 _DEFAULT_TRIES = 5
 _A_WAIT = "a tenacity strategy such as wait_fixed(1)"
 _A_VERDICT = "a function of a StreamError that returns True, False or None"
 _DEFAULT_WAIT = wait_exponential(multiplier=0.5, max=30)
 
 
-def is_retryable(error: StreamError, *, resend: bool) -> bool:
+def is_retryable(error: StreamError, *, resend: bool, refresh: bool = False) -> bool:
     """Whether trying again may help, and cannot do harm.
 
     | error | retried |
@@ -44,6 +48,7 @@ def is_retryable(error: StreamError, *, resend: bool) -> bool:
     | status 408, 425, 429, 503 | always: the server says that it did not act |
     | status 500, 502, 504 | if the request may be sent again |
     | connection lost, stream truncated, the clocks first_byte, idle, between_items | likewise |
+    | status 401 | once, if headers come from a function, which may have a new token |
     | 204 and 205 where a terminal was expected; every other status | never: that is an answer |
     | the clock total; errors of content, limits, redirects, configuration | never |
 
@@ -51,6 +56,7 @@ def is_retryable(error: StreamError, *, resend: bool) -> bool:
         error: What ended the attempt.
         resend: Whether the request may be sent again and the stream can go on faithfully: it is
             idempotent (or said to be) and no item is decoded yet or a position is known.
+        refresh: Whether the next attempt may bring other credentials.
     """
     if isinstance(error, ConnectError):
         return True
@@ -58,9 +64,11 @@ def is_retryable(error: StreamError, *, resend: bool) -> bool:
         return error.kind == "connect" or (error.kind != "total" and resend)
     if isinstance(error, StatusError):
         status = error.status_code
+        if status == _UNAUTHORIZED:
+            return refresh
         return status in _NOT_ACTED_ON or (status in _MAY_PASS and resend)
     if isinstance(error, StreamTruncated):
-        told_to_stop = error.response is not None and error.response.status_code in {204, 205}
+        told_to_stop = error.response is not None and error.response.status_code in _LAST_WORDS
         return resend and not told_to_stop
     return False
 
@@ -135,10 +143,12 @@ class RetryPolicy:
                     f"RetryPolicy({name}={value!r}) is not callable: pass {fix}"
                 )
 
-    def allows(self, error: StreamError, *, resend: bool) -> bool:
+    def allows(self, error: StreamError, *, resend: bool, refresh: bool = False) -> bool:
         """`is_retryable`, unless `on` overrules it."""
         verdict = None if self.on is None else self.on(error)
-        return is_retryable(error, resend=resend) if verdict is None else verdict
+        if verdict is not None:
+            return verdict
+        return is_retryable(error, resend=resend, refresh=refresh)
 
 
 class Backoff:

@@ -7,13 +7,16 @@ well, an `error`. Nothing here knows threads, tasks, clocks or an HTTP client.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ._allowance import Allowance
-from ._content import ContentDecoder, content_decoder
-from ._decoders.choose import accept_header, build_engine
+from ._asking import Asking
+from ._content import content_decoder
+from ._decoders.choose import build_engine
 from ._decoders.engine import (
+    Adapted,
     Batch,
     Context,
     Engine,
@@ -21,12 +24,10 @@ from ._decoders.engine import (
     Spec,
 )
 from ._decoders.watch import watch
-from ._effects import Close, Effect, Emit, Open, Read, Sleep, Steps, Target
+from ._effects import Close, Effect, Emit, Read, Sleep, Steps
 from ._errors import (
     ConfigurationError,
     ConnectError,
-    ContentTypeError,
-    RedirectError,
     ResumeError,
     RetriesExhausted,
     StatusError,
@@ -35,20 +36,20 @@ from ._errors import (
     TimeoutExceeded,
 )
 from ._order import Order
-from ._redirects import MAX_REDIRECTS, PERMANENT, is_redirect, redirected
-from ._replay import Replay
-from ._reports import Connected, Connecting, Ended, Gap, Proof, Retrying, StreamEvent, StreamStats
-from ._resume import NoResume, resume_headers
-from ._retry import Backoff, parse_retry_after
+from ._reports import Connected, Ended, Gap, Proof, Retrying, StreamEvent, StreamStats
+from ._resume import ByteRange, ItemCursor, NoResume, cursor_of
+from ._retry import Backoff
 from ._tally import Tally
-from ._values import ResponseInfo
+from ._values import Cursor, ResponseInfo
+from ._ways.choose import first_way, way_by_response
+from ._ways.way import Plan, Way
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
 
-_NOTHING_COMES = frozenset({204, 205})
-_EXCERPT_SECONDS = 5.0
+_SOMETHING_COMES = frozenset({200, 206})
+_NOTHING_LEFT = 416
 
 
 class Session(Generic[T]):
@@ -58,7 +59,6 @@ class Session(Generic[T]):
         effect: What is to be performed next; None once the stream is over.
         error: What ended it, if something did.
         now: The time in seconds, set by the face before each `reply` and `fail`.
-        response: The head of the last response.
         position: The read position: behind the last item decoded.
         decoded: Items decoded so far, over all connections.
     """
@@ -73,26 +73,29 @@ class Session(Generic[T]):
     ) -> None:
         self.order = order
         self.now = self._started = now
-        self.response: ResponseInfo | None = None
-        self._head: ResponseInfo | None = None
         self.position: Position = order.start
         self.decoded: int = 0
         self.error: BaseException | None = None
         self._tell = tell
+        self._asking = Asking(order, tell, lambda: self.now)
         self._backoff = Backoff(order.retry, jitter)
         self._engine: Engine[T] | None = None
-        self._target = Target(order.method)
         self._tally = Tally()
         self._allowance = Allowance(order.limits)
         self._ended: Proof | None = None
         self._retry_ms: int | None = None
-        self._replay = Replay(order.start.behind)
+        self._way: Way = first_way(order)
         self._watched: Callable[[Batch[T]], Batch[T]] | None = None
         self._connection_bytes = 0
         self._connected_at: float | None = None
-        self._attempts = 0
+        self._refreshed = False
         self._steps = self._run()
         self.effect: Effect | None = next(self._steps)
+
+    @property
+    def response(self) -> ResponseInfo | None:
+        """The head of the last response."""
+        return self._asking.response
 
     @property
     def is_open(self) -> bool:
@@ -105,10 +108,18 @@ class Session(Generic[T]):
         return self._tally.stats(
             items=self.decoded,
             skipped=0 if self._engine is None else self._engine.skipped,
-            replayed=self._replay.dropped,
+            replayed=self._way.dropped,
             elapsed=self.now - self._started,
             ended=self._ended,
         )
+
+    def cursor(self, position: Position, count: int) -> Cursor | None:
+        """The public form of a position of this stream; None where it cannot be gone on from."""
+        if self._way.same_engine:
+            known = self._engine is None or self._engine.starts_at_records
+            etag = self._way.etag if known else ""
+            position = Position(offset=position.offset, etag=etag)
+        return cursor_of(position, count, self.order.label)
 
     def reply(self, value: object = None) -> None:
         """The effect was performed, with this result."""
@@ -148,19 +159,23 @@ class Session(Generic[T]):
 
     def _attempt(self) -> Steps[Proof | None]:
         """One connection. Returns what proved the end, or None where a followed stream paused."""
-        self._connected_at, self._connection_bytes, self._head = None, 0, None
-        head = yield from self._connect()
+        self._connected_at, self._connection_bytes = None, 0
+        head, plan = yield from self._connect()
         terminal = self.order.terminal
-        if head.status_code in _NOTHING_COMES:
-            if terminal is not None:
+        if head.status_code not in _SOMETHING_COMES:
+            rest = self._engine if head.status_code == _NOTHING_LEFT else None
+            ended = rest is not None and (yield from self._deliver(rest.finish()))
+            if terminal is not None and not ended:
                 raise StreamTruncated(
                     f"the server answered {head.status_code} before the terminal {terminal!r}"
                 )
-            return "framing"
-        engine, content = self._prepare(head)
+            return "terminal" if ended else "framing"
+        engine = self._prepare(head, plan)
+        content = content_decoder(head.headers, self.order.limits)
         while data := (yield from Read()):
             self._tally.bytes += len(data)
             self._connection_bytes += len(data)
+            self._way.received(len(data))
             for piece in content.feed(data):
                 admitted, over = self._allowance.admit(piece)
                 if (yield from self._deliver(engine.feed(admitted))):
@@ -169,72 +184,55 @@ class Session(Generic[T]):
                 if over is not None:
                     raise over
         content.finish()
-        if (yield from self._deliver(engine.finish(framed=head.framed))):
+        framed = self._way.finish() or head.framed
+        if (yield from self._deliver(self._finished(engine, framed=framed), last=True)):
             return "terminal"
         if terminal is not None:
             raise StreamTruncated(f"the body ended without the terminal {terminal!r}")
         if self.order.follow:
             return None
-        return self._proof(head)
+        return self._proof(framed=framed)
 
-    def _connect(self) -> Steps[ResponseInfo]:
-        """Sends the request, follows redirects, and accepts or refuses the response's head."""
-        resuming = resume_headers(self.position)
-        shown = self.position.event_id
-        self._attempts += 1
-        attempt = self._attempts
-        self._tell(Connecting(request=self.order.label, attempt=attempt, resume=shown))
-        target, permanent = self._target, True
-        for _ in range(MAX_REDIRECTS + 1):
-            head = yield from Open(target, (*self._asking(), *resuming))
-            self.response = self._head = head
-            if not is_redirect(head):
-                yield from self._accept(head)
-                self._connected_at = self.now
-                self._tally.connects += 1
-                self._tally.resumes += bool(resuming) and self.decoded > 0
-                self._tell(Connected(request=self.order.label, response=head))
-                return head
-            yield from Close()
-            target = redirected(target, head, replayable=self.order.replayable)
-            permanent = permanent and head.status_code in PERMANENT
-            if permanent:
-                self._target = target
-        raise RedirectError(f"more than {MAX_REDIRECTS} redirects, one after another")
+    def _finished(self, engine: Engine[T], *, framed: bool) -> Batch[T]:
+        """What the end of the body completes.
 
-    def _accept(self, head: ResponseInfo) -> Steps[None]:
-        if head.status_code == 200 or head.status_code in _NOTHING_COMES:
-            explicit = self.order.decoder is not None and not self.order.any_content_type
-            if head.status_code == 200 and explicit and head.media_type == "text/html":
-                body = yield from self._excerpt()
-                raise ContentTypeError(
-                    f"the server answered with an HTML page, not a stream: {_shown(body)!r} "
-                    f"(any_content_type=True decodes it all the same)",
-                    content_type=head.media_type,
-                    body=body,
-                )
-            return
-        body = yield from self._excerpt()
-        raise StatusError(
-            f"{self.order.label} answered {head.status_code}: {_shown(body)!r}",
-            status_code=head.status_code,
-            headers=head.headers,
-            body=body,
-            retry_after=parse_retry_after(head.headers),
-        )
+        It may turn out to be no end, and the engine may have to go on: so a copy is told of it. A
+        decoder of the user's own cannot be copied.
+        """
+        if isinstance(engine, Adapted):
+            self._way.concluded()
+            return engine.finish(framed=framed)
+        last = copy.copy(engine)
+        batch = last.finish(framed=framed)
+        self._tally.skipped += last.skipped - engine.skipped
+        return batch
 
-    def _excerpt(self) -> Steps[bytes]:
-        """The start of a refused body: what comes in time, up to the limit; never an error."""
-        limit, until = self.order.limits.error_excerpt, self.now + _EXCERPT_SECONDS
-        body = bytearray()
-        try:
-            while len(body) < limit and (data := (yield from Read(within=until - self.now))):
-                body += data
-        except StreamError:
-            pass
-        return bytes(body[:limit])
+    def _connect(self) -> Steps[tuple[ResponseInfo, Plan | None]]:
+        plan = self._way.plan(self._asking.target, self.position, begun=self.decoded > 0)
+        head = yield from self._asking.connect(plan, self._way)
+        self._connected_at, self._refreshed = self.now, False
+        self._tally.connects += 1
+        self._tally.resumes += plan is not None and self.decoded > 0
+        self._tell(Connected(request=self.order.label, response=head))
+        return head, plan
 
-    def _prepare(self, head: ResponseInfo) -> tuple[Engine[T], ContentDecoder]:
+    def _prepare(self, head: ResponseInfo, plan: Plan | None) -> Engine[T]:
+        """The engine for the body: a new one, or the one that was cut off in the midst of it."""
+        going_on = plan is not None and self.decoded > 0 and self._way.same_engine
+        engine = self._engine if going_on else None
+        if engine is not None:
+            self._way.connected(head, self.position, plan)
+            return engine
+        engine = self._build_engine(head)
+        if plan is None and not self.decoded:
+            self._way = way_by_response(self.order, head, engine, self._way)
+        self._way.connected(head, self.position, plan)
+        if self._engine is not None:
+            self._tally.skipped += self._engine.skipped
+        self._engine = engine
+        return engine
+
+    def _build_engine(self, head: ResponseInfo) -> Engine[T]:
         order = self.order
         context = Context(
             headers=head.headers,
@@ -242,20 +240,23 @@ class Session(Generic[T]):
             terminal=order.terminal,
             failure=order.failure,
             event_id=self.position.event_id,
-            behind=self.position.behind,
+            behind=self.position.behind if self.position.event_id else (),
+            offset=order.start.offset,
             on_bad_item=order.on_bad_item,
         )
         engine: Engine[T] = build_engine(order.decoder, order.registry, context)
-        if order.follow and not engine.reconnects:
+        if order.follow and not (engine.reconnects or isinstance(order.resume, ItemCursor)):
             raise ConfigurationError(
                 f"follow=True needs a format with positions, and {self._format(head)} has none: "
-                f"follow Server-Sent Events, or leave follow off"
+                f"follow Server-Sent Events, pass resume=ItemCursor(…), or leave follow off"
             )
-        self._retire_connection()
-        self._engine = engine
+        if order.start.offset and not engine.starts_at_records:
+            raise ConfigurationError(
+                f"start= is in the midst of a body, and {self._format(head)} has to be read from "
+                f"its start: start without it"
+            )
         self._watched = watch(context)
-        self._replay = Replay(self.position.behind)
-        return engine, content_decoder(head.headers, order.limits)
+        return engine
 
     def _format(self, head: ResponseInfo) -> str:
         decoder: object = self.order.decoder
@@ -264,11 +265,14 @@ class Session(Generic[T]):
         spec = f"{type(decoder).__name__}()"
         return spec if isinstance(decoder, Spec) else "your own decoder"
 
-    def _deliver(self, batch: Batch[T]) -> Steps[bool]:
+    def _deliver(self, batch: Batch[T], *, last: bool = False) -> Steps[bool]:
         """Hands the batch over; raises its error after its items. Returns whether all is said."""
-        batch = self._replay.drop(batch)
+        batch = self._way.keep(batch, self.position)
         if self._watched is not None:
             batch = self._watched(batch)
+        if last and self.order.terminal is not None and not batch.ended:
+            # Where a terminal is to come, what has no end of its own is a record that was cut.
+            batch = Batch([], error=batch.error)
         batch, over = self._allowance.cap(batch, self.decoded)
         if batch.end is not None:
             self.position = batch.end
@@ -282,28 +286,10 @@ class Session(Generic[T]):
             raise batch.error
         return batch.ended
 
-    def _retire_connection(self) -> None:
-        self._tally.replayed += self._replay.dropped
-        if self._engine is not None:
-            self._tally.skipped += self._engine.skipped
-
     # The decisions -----------------------------------------------------------------------------
 
-    def _asking(self) -> tuple[tuple[str, bytes], ...]:
-        """The headers that say what kind of stream is wanted."""
-        decoder = self.order.decoder
-        if decoder is None:
-            accept = accept_header(self.order.registry)
-        else:
-            accept = decoder.accept if isinstance(decoder, Spec) else "*/*"
-        coding = b"gzip, deflate" if self.order.compress else b"identity"
-        headers = (("accept", accept.encode()), ("accept-encoding", coding))
-        if "text/event-stream" in accept:
-            return (*headers, ("cache-control", b"no-store"))
-        return headers
-
-    def _proof(self, head: ResponseInfo) -> Proof:
-        if head.framed:
+    def _proof(self, *, framed: bool) -> Proof:
+        if framed:
             return "framing"
         if self.order.require_proof:
             raise StreamTruncated(
@@ -324,11 +310,11 @@ class Session(Generic[T]):
             reason: StreamError = StreamTruncated("the followed stream ended without a byte")
         else:
             reason = failure
-        if not self._faithful():
-            raise failure or ResumeError(
-                "the followed stream paused where it cannot be gone on with: too many items came "
-                "since the last event ID"
-            )
+        refusal = self._refusal()
+        if refusal and (failure is None or isinstance(order.resume, (ByteRange, ItemCursor))):
+            raise ResumeError(f"the stream cannot go on where it was: {refusal}") from failure
+        if refusal and failure is not None:
+            raise failure
         if failure is not None and not self._may_try_again(failure):
             raise failure
         if self._backoff.exhausted(now, reason):
@@ -339,7 +325,7 @@ class Session(Generic[T]):
         total = order.timeouts.total
         if total is not None and now + delay > self._started + total:
             raise self._out_of_time(total) from reason
-        if order.follow and self._tally.connects and not self.position.event_id:
+        if order.follow and self._tally.connects and self._way.refusal(self.position, live=False):
             self._tally.gaps += 1
             self._tell(Gap(request=order.label, count=self._tally.gaps))
         return delay
@@ -356,22 +342,23 @@ class Session(Generic[T]):
         never_sent = isinstance(failure, ConnectError) or (
             isinstance(failure, TimeoutExceeded) and failure.kind == "connect"
         )
-        if not (self.order.replayable or never_sent):
+        bodiless = self._way.bodiless(self.position)
+        if not (self.order.replayable or never_sent or bodiless):
             return False
-        resend = self.order.resendable and self.order.replayable
-        return self.order.retry.allows(failure, resend=resend)
+        resend = bodiless or (self.order.resendable and self.order.replayable)
+        refresh = self.order.refreshes and not self._refreshed
+        self._refreshed |= isinstance(failure, StatusError) and failure.status_code == 401
+        return self.order.retry.allows(failure, resend=resend, refresh=refresh)
 
-    def _faithful(self) -> bool:
-        """Whether another connection would go on exactly behind the last item."""
+    def _refusal(self) -> str:
+        """Why another connection would not go on exactly behind the last item; "" if it would."""
         if self.decoded == 0:
-            return True
+            return ""
         if isinstance(self.order.resume, NoResume):
-            return False
-        if self.position.event_id:
-            return self.position.exact
+            return "resume=NoResume()"
         # A followed stream without IDs is a live feed: it goes on with what comes, and the gap
         # is counted and told.
-        return self.order.follow
+        return self._way.refusal(self.position, live=self.order.follow)
 
     def _asked(self) -> float | None:
         if self._engine is not None and self._engine.retry_ms is not None:
@@ -398,14 +385,9 @@ class Session(Generic[T]):
         return error
 
     def _bear_witness(self, error: StreamError) -> None:
-        error.response = self._head  # of this attempt: an earlier one's would mislead
+        error.response = self._asking.head  # of this attempt: an earlier one's would mislead
         error.request = self.order.label
 
 
 def _floor(error: StreamError) -> float | None:
     return error.retry_after if isinstance(error, StatusError) else None
-
-
-def _shown(body: bytes) -> str:
-    text = body[:200].decode("utf-8", "replace").strip()
-    return text + "…" if len(body) > 200 else text

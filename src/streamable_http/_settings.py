@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,14 +19,15 @@ __all__ = [
     "check_transport",
     "checked_base_url",
     "checked_flag",
+    "checked_header_source",
     "checked_headers",
     "checked_hooks",
     "checked_http",
     "checked_instance",
     "checked_prefetch",
     "checked_timeouts",
+    "layered",
     "refuse_beside_http",
-    "with_default",
 ]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -72,6 +73,20 @@ def checked_headers(headers: object, name: str) -> tuple[tuple[str, str], ...]:
                 f"read from a file often ends with one)"
             )
     return tuple(checked)
+
+
+def checked_header_source(headers: object) -> tuple[tuple[str, str], ...] | Callable[[], Any]:
+    """Headers as pairs of text, or the function that is to be asked for them."""
+    return headers if callable(headers) else checked_headers(headers, "headers")
+
+
+def layered(*layers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """One set of headers: those of a later layer replace all of that name in the earlier ones."""
+    merged: tuple[tuple[str, str], ...] = ()
+    for layer in layers:
+        own = {name.lower() for name, _ in layer}
+        merged = (*[pair for pair in merged if pair[0].lower() not in own], *layer)
+    return merged
 
 
 def checked_timeouts(value: object, default: Timeouts) -> Timeouts:
@@ -172,11 +187,3 @@ def checked_base_url(url: object) -> str:
             f"'https://host/v1'"
         )
     return text
-
-
-def with_default(
-    headers: tuple[tuple[str, str], ...], default: tuple[str, str]
-) -> tuple[tuple[str, str], ...]:
-    """The headers, with `default` unless there is one of its name."""
-    named = any(name.lower() == default[0] for name, _ in headers)
-    return headers if named else (*headers, default)

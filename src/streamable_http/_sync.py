@@ -1,163 +1,30 @@
-"""The sync face: `Flow`, what every stream of items can do, and `Stream`, the one over HTTP."""
+"""The sync face's `Stream`: a flow of items over HTTP."""
 
 from __future__ import annotations
 
-import abc
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from ._checks import check_number
 from ._delivery import Delivery, Mark
 from ._errors import StreamClosed, StreamError
+from ._flow import Flow
 from ._opening import Opening
 from ._prefetch import Prefetch
-from ._progress import ProgressTeller
 from ._pump import Batches, Pump
 from ._reports import Progress, StreamStats, Summary
+from ._saving import Saver, beside
 from ._values import Cursor, ResponseInfo
 
-__all__ = ["Flow", "Stream"]
+__all__ = ["Stream"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 A = TypeVar("A")
 
 _END: Any = object()
-
-
-class Flow(abc.ABC, Generic[T]):
-    """A stream of items, or what `map` or `batches` made of one.
-
-    It is an iterator. Its cursor passes an item when the next one is asked for, when the stream
-    ends, or at `ack()`; `break` or an exception leaves the item in hand uncommitted.
-    """
-
-    @abc.abstractmethod
-    def __next__(self) -> T: ...
-
-    def __iter__(self) -> Iterator[T]:
-        return self
-
-    @property
-    @abc.abstractmethod
-    def stats(self) -> StreamStats:
-        """What the stream did so far."""
-
-    @property
-    @abc.abstractmethod
-    def cursor(self) -> Cursor | None:
-        """Where a restart goes on (`start=`), or None where the stream has no positions."""
-
-    @abc.abstractmethod
-    def ack(self) -> None:
-        """The item in hand is done: the cursor passes it without the next being asked for."""
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """Ends the stream, from any thread, whatever it waits for. Closing twice is harmless."""
-
-    @property
-    @abc.abstractmethod
-    def _source(self) -> Stream[Any]:
-        """The stream over HTTP that all this comes from."""
-
-    @abc.abstractmethod
-    def _mark(self) -> Mark:
-        """The place behind everything handed out so far."""
-
-    def _stop(self) -> None:
-        """Ends what the operator runs by itself; its stream is closed already."""
-
-    def _next_list(self) -> list[T]:
-        """What can be had at once, at least one item; raises StopIteration at the end."""
-        return [next(self)]
-
-    def map(
-        self, fn: Callable[[T], R], max_concurrent: int = 1, *, ordered: bool = True
-    ) -> Flow[R]:
-        """Applies `fn` to each item.
-
-        Args:
-            fn: Called with one item. What it raises reaches the consumer unchanged.
-            max_concurrent: How many calls may run at once, each in a thread of its own; above 1
-                the stream reads ahead by that many items.
-            ordered: Whether results come in the order of the items, or as they are ready.
-
-        Returns:
-            The results. Its cursor (and this stream's) is a low-water mark: it passes only items
-            whose result was taken, and those of all items before them.
-        """
-        from ._pipeline import mapped
-
-        return mapped(self, fn, max_concurrent, ordered=ordered)
-
-    def batches(self, size: int | None = None, seconds: float | None = None) -> Flow[list[T]]:
-        """Groups items into lists; the cursor passes a whole list at a time.
-
-        Args:
-            size: Items in a list (the last one may be shorter); None takes what is there.
-            seconds: A list is handed out at most this long after its first item came, however
-                short it is; the stream then reads ahead by itself, at most `size` items.
-        """
-        from ._pipeline import batched
-
-        return batched(self, size, seconds)
-
-    def process(
-        self,
-        fn: Callable[[T], object],
-        max_concurrent: int = 1,
-        *,
-        on_progress: Callable[[Progress], object] | None = None,
-        progress_every: int = 100,
-    ) -> Summary:
-        """Runs `fn` on every item, to the end of the stream.
-
-        Args:
-            fn: Called with one item. What it raises reaches the caller unchanged.
-            max_concurrent: How many calls may run at once.
-            on_progress: Called after every `progress_every` items and at the end. What it raises
-                is logged, and changes nothing.
-            progress_every: Items between two reports.
-
-        Returns:
-            How many items were processed, with statistics and cursor.
-        """
-        teller = ProgressTeller(on_progress, progress_every, self._source.response)
-        done = 0
-        for _ in self.map(fn, max_concurrent, ordered=False):
-            done += 1
-            teller.done(done, self)
-        teller.end(done, self)
-        return Summary(items=done, stats=self.stats, cursor=self.cursor)
-
-    def reduce(self, fn: Callable[[A, T], A], initial: A) -> A:
-        """Folds all items into one value: each is combined by `fn(accumulated, item)`."""
-        value = initial
-        for item in self:
-            value = fn(value, item)
-        return value
-
-    def collect(self, max_items: int | None = None) -> list[T]:
-        """All items, or the first `max_items`, as a list.
-
-        Raises:
-            StreamError: The stream failed; the items that came before are its `items`.
-        """
-        if max_items is not None:
-            check_number(max_items, "max_items")
-        items: list[T] = []
-        try:
-            while max_items is None or len(items) < max_items:
-                items.append(next(self))
-        except StopIteration:
-            pass
-        except StreamError as exc:
-            exc.items = items
-            raise
-        return items
 
 
 class Stream(Flow[T]):
@@ -181,21 +48,41 @@ class Stream(Flow[T]):
         Raises:
             StreamError: No acceptable response was had; see the error tree.
         """
+        self._load_cursor()
         pump = self._pump = self._opening.pump()
         try:
             self._refuse_closed()  # after `_pump` is set, where `close` looks for it
             pump.open()
         except StreamError as exc:
             pump.close()
+            self._release_key()
             raise self._witnessed(exc) from exc.__cause__
         except BaseException:
             pump.close()
+            self._release_key()
             raise
         self._batches = pump
         bounds = self._opening.prefetch
         if bounds is not None:
             self._batches = Prefetch(pump, max_items=bounds.items, max_bytes=bounds.bytes)
+            if self._closed:  # when there was only the pump to be closed
+                self._batches.close()
         return self
+
+    def _load_cursor(self) -> None:
+        if self._opening.saver is None or self._pump is not None:
+            return
+        try:
+            self._delivery = self._opening.load()
+        except BaseException:
+            self._release_key()
+            raise
+        for operator in self._governors:  # made before the stream was opened
+            operator._start_over()
+
+    def _release_key(self) -> None:
+        if self._opening.saver is not None:
+            self._opening.saver.abandon()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -206,7 +93,36 @@ class Stream(Flow[T]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        with beside(exc):
+            self.close()
+
+    def write_to(
+        self: Stream[bytes],
+        path: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Summary:
+        """Writes the body to a file, which gets its name only once the stream has ended cleanly.
+
+        Call it on a stream that is not open yet: it opens the stream where an earlier run stopped
+        (what came lies in `path` + ".part"), or else at its start, and closes it.
+
+        Args:
+            path: The file; one that is there is replaced at the end.
+            on_progress: Called now and then, and at the end, with what this run has done.
+
+        Returns:
+            The statistics of this run; items are pieces of the body.
+
+        Raises:
+            ConfigurationError: The decoder is not `Raw()`; the path is no place for a file; or
+                another stream writes it.
+            OSError: The disk fails.
+            StreamError: The stream fails; what came stays, for the next run.
+        """
+        from ._download import download
+
+        return download(self, path, on_progress)
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -220,10 +136,14 @@ class Stream(Flow[T]):
             reading.close()
         for operator in self._governors:
             operator._stop()
+        saver = self._opening.saver
+        if saver is not None:
+            saver.finish(self.cursor)
 
     def __del__(self) -> None:
         batches = getattr(self, "_batches", None)
         if batches is not None and not self._closed:
+            self._release_key()
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2)
             batches.close()
 
@@ -247,6 +167,8 @@ class Stream(Flow[T]):
         if self._opening.settled:
             raise StopIteration
         self._refuse_closed()
+        if self._opening.saver is not None and self._goes_on(self._opening.saver):
+            return
         self._delivery.finish()
         self._items = self._delivery.items
         batches = self._opening.opened(self._batches)
@@ -257,9 +179,45 @@ class Stream(Flow[T]):
         if batch is None:
             self._closed = True
             self._opening.settle(self._delivery)
+            self._save(self._delivery.committed(), at_end=True)
             raise StopIteration
-        self._delivery.load(batch)
+        self._delivery.load(batch, self._portion())
         self._items = self._delivery.items
+
+    def _goes_on(self, saver: Saver) -> bool:
+        """Saves the cursor if that is due; whether there is more of the batch in hand."""
+        self._delivery.acknowledge()
+        self._save(self._delivery.committed())
+        self._refuse_closed()
+        if not self._delivery.more(self._portion()):
+            return False
+        self._items = self._delivery.items
+        return True
+
+    def _portion(self) -> int | None:
+        saver = self._opening.saver
+        if saver is None:
+            return None
+        return saver.portion(self._delivery.handed, ahead=bool(self._governors))
+
+    def _save(
+        self,
+        mark: Mark,
+        upcoming: int = 1,
+        *,
+        by: Flow[Any] | None = None,
+        at_end: bool = False,
+    ) -> None:
+        """The consumer has come to `mark`: saves the cursor if that is due.
+
+        Whoever hands items to the consumer asks: the stream itself, or the last operator that
+        governs the cursor. All others only read ahead.
+        """
+        saver = self._opening.saver
+        if saver is None or by is not (self._governors[-1] if self._governors else None):
+            return
+        if at_end or saver.due(mark.items, upcoming):
+            saver.save(self._cursor_at(mark), mark.items)
 
     def _witnessed(self, error: StreamError) -> StreamError:
         self._opening.stop_clock()

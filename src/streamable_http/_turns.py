@@ -34,12 +34,19 @@ class _Ticket(Generic[R]):
 class Turns(Generic[R]):
     """The state of a concurrent map, without threads or tasks: its user brings the waiting.
 
+    Args:
+        start: The place before the first item.
+        ordered: Whether results leave in the order of the items.
+        reach: How many items may be taken on from the low-water mark on. Without an order, one slow
+            item holds that mark back, while any number of others pass by.
+
     Attributes:
         low_water: The place before the first item that is not done.
     """
 
-    def __init__(self, start: Mark, *, ordered: bool) -> None:
+    def __init__(self, start: Mark, *, ordered: bool, reach: int | None = None) -> None:
         self.low_water = start
+        self._reach = reach
         self._ordered = ordered
         self._unsettled: deque[_Ticket[R]] = deque()
         self._awaited: deque[_Ticket[R]] = deque()
@@ -49,10 +56,19 @@ class Turns(Generic[R]):
         self._over = False
         self._error: BaseException | None = None
 
+    def start_over(self, start: Mark) -> None:
+        """The first item lies behind this place, as it turned out before it came."""
+        self.low_water = start
+
     @property
     def accepting(self) -> bool:
         """Whether another item may be taken on."""
         return not self._over
+
+    @property
+    def crowded(self) -> bool:
+        """Whether an item that is taken on now would be out of reach."""
+        return self._reach is not None and len(self._unsettled) >= self._reach
 
     def enter(self, mark: Mark) -> _Ticket[R]:
         """An item is taken on; `mark` is the place behind it."""

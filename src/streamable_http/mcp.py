@@ -9,12 +9,13 @@ answer, as text and as structured content; a client that leaves ends the streams
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import inspect
 import socket
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from streamable_http import ConfigurationError, __version__
@@ -36,7 +37,15 @@ except ImportError as _error:
         name="mcp",
     ) from _error
 
-__all__ = ["TokenCheck", "build_server", "create_app", "fixed_tokens", "run_http", "run_stdio"]
+__all__ = [
+    "TokenCheck",
+    "build_server",
+    "create_app",
+    "fixed_tokens",
+    "run_http",
+    "run_stdio",
+    "running",
+]
 
 TokenCheck: TypeAlias = Callable[[str], bool | Awaitable[bool]]
 """Says whether a bearer token is good."""
@@ -258,11 +267,7 @@ async def run_http(
     ) as listener:
         port = listener.getsockname()[1]
         built = create_app(toolkit, port=port, **app)
-        server = _Server(
-            uvicorn.Config(
-                built, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1
-            )
-        )
+        server = _Server(built)
         shown = f"[{host}]" if ":" in host else host
         if on_ready is not None:
             url = f"http://{shown}:{port}{app.get('path', '/mcp')}"
@@ -276,10 +281,47 @@ async def run_http(
             raise
 
 
+@contextlib.asynccontextmanager
+async def running(toolkit: StreamToolkit, *, port: int = 0, **app: Any) -> AsyncGenerator[str]:
+    """Serves over HTTP on 127.0.0.1, beside what else runs, for as long as the block lasts.
+
+    Args:
+        toolkit: What it offers.
+        port: The port; 0 takes any free one.
+        **app: As in `create_app`.
+
+    Yields:
+        The URL, once connections are accepted.
+
+    Raises:
+        ConfigurationError: An argument is wrong.
+        OSError: The port is not to be had.
+    """
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(run_http(toolkit, port=port, on_ready=ready.set_result, **app))
+    try:
+        both: list[asyncio.Future[Any]] = [serving, ready]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving  # says why
+        yield ready.result()
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
 class _Server(uvicorn.Server):
     """A server that says when it is ready, and does not wait for streams when it stops."""
 
     ready: Callable[[], object] = staticmethod(lambda: None)
+
+    def __init__(self, app: ASGIApp) -> None:
+        # Not what happens to be installed: httptools leaves blanks around the values of headers.
+        settings: dict[str, Any] = {"http": "h11", "ws": "none", "log_config": None}
+        super().__init__(
+            uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=1, **settings)
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

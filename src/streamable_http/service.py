@@ -30,7 +30,7 @@ from ._convention import (
 )
 from ._decoders.engine import DecoderFactory
 from ._decoders.text import Raw
-from ._errors import StreamError
+from ._errors import ConfigurationError, StreamError
 from ._reports import Outcome, Progress
 from ._request import SharedOptions
 from ._retry import RetryPolicy
@@ -62,26 +62,38 @@ class StreamService:
         self._client = Client() if client is None else client
         self._owned = client is None
 
-    def health(self) -> Health:
-        """Whether the service answers; never raises."""
+    def health(self, **options: Unpack[SharedOptions]) -> Health:
+        """Whether the service answers; if it does not, that is told, not raised.
+
+        Args:
+            **options: As in `Client.stream`; by default there is only one try.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+        """
         try:
-            return health_of(self._document("health", retry=_ONCE))
+            return health_of(self._document("health", {"retry": _ONCE, **options}))
+        except ConfigurationError:
+            raise
         except StreamError as exc:
             return Health(ok=False, error=exc)
 
-    def get_stream_info(self, endpoint: str) -> StreamInfo:
+    def get_stream_info(self, endpoint: str, **options: Unpack[SharedOptions]) -> StreamInfo:
         """What the service says about one of its streams.
 
+        Args:
+            endpoint: As in `stream_data`.
+            **options: As in `Client.stream`.
+
         Raises:
-            ConfigurationError: `endpoint` is not a plain name.
+            ConfigurationError: An argument is wrong.
             StatusError: The service knows no such endpoint, or refuses.
             StreamError: It could not be reached, or its answer is no JSON object.
         """
-        return info_of(endpoint, self._document(info_path(endpoint)))
+        return info_of(endpoint, self._document(info_path(endpoint), options))
 
-    def _document(self, path: str, retry: RetryPolicy | None = None) -> dict[str, Any]:
-        url = f"{self._base}/{path}"
-        options = document_options(retry)
+    def _document(self, path: str, options: SharedOptions) -> dict[str, Any]:
+        url, options = f"{self._base}/{path}", document_options(options)
         with self._client.stream("GET", url, decoder=Raw(), **options) as stream:
             return parsed(b"".join(stream))
 
@@ -227,26 +239,38 @@ class AsyncStreamService:
         self._client = AsyncClient() if client is None else client
         self._owned = client is None
 
-    async def health(self) -> Health:
-        """Whether the service answers; never raises."""
+    async def health(self, **options: Unpack[SharedOptions]) -> Health:
+        """Whether the service answers; if it does not, that is told, not raised.
+
+        Args:
+            **options: As in `AsyncClient.stream`; by default there is only one try.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+        """
         try:
-            return health_of(await self._document("health", retry=_ONCE))
+            return health_of(await self._document("health", {"retry": _ONCE, **options}))
+        except ConfigurationError:
+            raise
         except StreamError as exc:
             return Health(ok=False, error=exc)
 
-    async def get_stream_info(self, endpoint: str) -> StreamInfo:
+    async def get_stream_info(self, endpoint: str, **options: Unpack[SharedOptions]) -> StreamInfo:
         """What the service says about one of its streams.
 
+        Args:
+            endpoint: As in `stream_data`.
+            **options: As in `AsyncClient.stream`.
+
         Raises:
-            ConfigurationError: `endpoint` is not a plain name.
+            ConfigurationError: An argument is wrong.
             StatusError: The service knows no such endpoint, or refuses.
             StreamError: It could not be reached, or its answer is no JSON object.
         """
-        return info_of(endpoint, await self._document(info_path(endpoint)))
+        return info_of(endpoint, await self._document(info_path(endpoint), options))
 
-    async def _document(self, path: str, retry: RetryPolicy | None = None) -> dict[str, Any]:
-        url = f"{self._base}/{path}"
-        options = document_options(retry)
+    async def _document(self, path: str, options: SharedOptions) -> dict[str, Any]:
+        url, options = f"{self._base}/{path}", document_options(options)
         async with self._client.stream("GET", url, decoder=Raw(), **options) as stream:
             return parsed(b"".join(await stream.collect()))
 

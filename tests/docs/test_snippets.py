@@ -33,7 +33,7 @@ FENCE = re.compile(
 )
 
 # Set-up, and what never ends or has tests of its own: all of the set-up is what `.ci/run` does.
-NOT_RUN = re.compile(r"(git|cd|pip|python3? -m|\S*nox|streamable-http (serve|demo|--\w+)\b)")
+NOT_RUN = re.compile(r"(git|cd|pip|python3? -m|\S*nox|streamable-http (serve|demo|mcp|--\w+)\b)")
 RUN = re.compile(r"streamable-http (get|check)\b")
 
 

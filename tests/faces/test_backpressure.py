@@ -42,7 +42,7 @@ async def test_a_paused_consumer_stops_the_server(face: Face, narrow: Server) ->
         async for _ in stream:
             count += 1
         assert count == times
-    assert narrow.sent == times * len(PIECE)
+    assert narrow.sent > times * len(PIECE)
 
 
 @pytest.mark.parametrize("prefetch", [5, 10_000])

@@ -58,7 +58,7 @@ async def test_close_wakes_a_reader_on_a_connection_used_before(
         stream = client.stream("GET", url, decoder=SSEText(), follow=follow)
         reader = own.spawn(read, stream)
         await own.until(lambda: len(server.requests) == 2)
-        assert len(server.connections) == 1
+        assert server.accepted == 1
         await own.sleep(0.05)  # the second request is out: now its answer is waited for
         await stream.aclose()
         await reader.settled(AT_ONCE)
@@ -83,7 +83,7 @@ async def test_closing_a_stream_that_was_read_leaves_its_connection_to_the_next(
         assert [await anext(read), await anext(read)] == [1, 2]  # the body is over, not the stream
         async with client.stream("GET", second, decoder=NDJSON(int)) as stream:
             assert await anext(stream) == 1
-            assert len(server.connections) == 1
+            assert server.accepted == 1
             await read.aclose()
             gate.set()
             assert await stream.collect() == [2]

@@ -39,7 +39,7 @@ async def test_connections_are_reused_after_a_terminal(own: Face, server: Server
             async with client.stream("GET", url, decoder=SSEText(), terminal="[DONE]") as stream:
                 assert await stream.collect() == ["1", "2"]
     assert len(server.requests) == 5
-    assert len(server.connections) == 1
+    assert server.accepted == 1
 
 
 async def test_a_body_that_goes_on_after_the_terminal_is_given_up(
@@ -50,7 +50,7 @@ async def test_a_body_that_goes_on_after_the_terminal_is_given_up(
         for expected in ("1", "2"):
             async with client.stream("GET", url, decoder=SSEText(), terminal="[DONE]") as stream:
                 assert await stream.collect() == [expected]
-    assert len(server.connections) == 2
+    assert server.accepted == 2
     assert server.wait_for(lambda: server.hung_up == 2)
 
 

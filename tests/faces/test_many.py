@@ -96,7 +96,7 @@ async def test_at_most_so_many_are_open(own: Face, server: Server) -> None:
             peak = max(peak, len([one for one in merged.streams.values() if under_way(one)]))
     assert count == 24
     assert 1 <= peak <= 3
-    assert len(server.connections) <= 12
+    assert server.accepted <= 12
 
 
 def under_way(stream: Any) -> bool:

@@ -163,7 +163,8 @@ async def test_killed_anywhere_in_a_map_a_restart_loses_nothing(
             again = [item async for item in stream.map(own.fn(work), 8, ordered=ordered)]
     assert set(handled) | set(again) == {*range(1, total + 1)}
     repeats = set(handled) & set(again)
-    assert len(repeats) <= 8
+    if ordered:  # without an order, any number may overtake a slow one
+        assert len(repeats) <= 8
     if ordered:
         assert not repeats
 
@@ -365,3 +366,24 @@ async def test_operators_check_their_arguments(
         with pytest.raises(ConfigurationError, match=message):
             wrong(stream)
         assert await stream.collect() == ["1"]
+
+
+@pytest.mark.parametrize("shape", ["batches", "timed", "map"])
+async def test_an_error_that_waited_has_the_cursor_of_when_it_is_raised(
+    own: Face, server: Server, shape: str
+) -> None:
+    """Results before the fault were handed out after the fault was there."""
+    url = server.serve("/", streamed(events(1, 2, 3), cut()))
+    async with (
+        own.client(retry=RetryPolicy(stop=1)) as client,
+        client.stream("GET", url, decoder=SSEText()) as stream,
+    ):
+        derived: Any
+        if shape == "map":
+            derived = stream.map(lambda item: item, max_concurrent=2)
+        else:
+            derived = stream.batches(2, seconds=None if shape == "batches" else 5)
+        with pytest.raises(ConnectionLost) as caught:
+            [_ async for _ in derived]
+    assert caught.value.cursor is not None
+    assert caught.value.cursor.value == "3"

@@ -9,7 +9,17 @@ import pytest
 from driver import Face
 from server import Received, Script, Server, cut, events, reply, streamed
 
-from streamable_http import SSE, AsyncClient, RedirectError, SSEText
+from streamable_http import (
+    SSE,
+    AsyncClient,
+    AsyncStreamService,
+    Client,
+    Failed,
+    RedirectError,
+    SSEText,
+    StatusError,
+    StreamService,
+)
 
 GOOD = reply(b"data: a\n\n")
 
@@ -100,6 +110,45 @@ async def test_a_redirect_to_nowhere(
     async with face.client() as client:
         with pytest.raises(RedirectError, match=message):
             await collected(client, "GET", url)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_can_be_refused(face: Face, server: Server, status: int) -> None:
+    with Server() as other:
+        url = server.serve("/a", moved(status, f"{other.url}/b"))
+        async with face.client() as client:
+            with pytest.raises(StatusError, match="follow_redirects=False") as caught:
+                await collected(client, "POST", url, json={}, follow_redirects=False)
+        assert caught.value.status_code == status
+        assert caught.value.headers is not None
+        assert caught.value.headers["location"] == f"{other.url}/b"
+        assert not other.requests
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("face", [Face("threads"), Face("asyncio")], ids=str)
+async def test_every_verb_of_a_service_can_refuse_redirects(face: Face, server: Server) -> None:
+    for path in ("/health", "/info/a", "/stream/a"):
+        server.serve(path, moved(302, "/elsewhere"))
+    if face.sync:
+        with Client(trust_env=False) as client:
+            service = StreamService(server.url, client=client)
+            health = service.health(follow_redirects=False)
+            with pytest.raises(StatusError):
+                service.get_stream_info("a", follow_redirects=False)
+            outcomes = service.batch_stream(["a"], follow_redirects=False)
+    else:
+        async with AsyncClient(trust_env=False) as asynchronous:
+            wanted = AsyncStreamService(server.url, client=asynchronous)
+            health = await wanted.health(follow_redirects=False)
+            with pytest.raises(StatusError):
+                await wanted.get_stream_info("a", follow_redirects=False)
+            outcomes = await wanted.batch_stream(["a"], follow_redirects=False)
+    assert isinstance(health.error, StatusError)
+    failed = outcomes["a"]
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, StatusError)
+    assert {request.target for request in server.requests} == {"/health", "/info/a", "/stream/a"}
 
 
 async def late(pieces: list[bytes]) -> AsyncIterator[bytes]:

@@ -163,7 +163,7 @@ class LateServer(Server):
     """A server on a port that refused connections before."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(on_port=port)
+        super().__init__(port=port)
 
     def __enter__(self) -> Any:
         entered = super().__enter__()

@@ -45,8 +45,9 @@ OUR_TIMES = (
 HEADER_PAIRS = "pass a mapping of text to text, or pairs of text"
 TERMINAL = "pass text such as '[DONE]', Terminal(event=…), or a function of an item"
 OPTIONS = (
-    "any_content_type, auth, content, cookies, data, failure, follow, headers, json, limits, "
-    "on_bad_item, on_event, params, prefetch, resume, retry, start, terminal, timeout"
+    "any_content_type, auth, checkpoint, content, cookies, data, failure, follow, "
+    "follow_redirects, headers, json, limits, on_bad_item, on_event, params, prefetch, resume, "
+    "retry, start, terminal, timeout"
 )
 A_SPEC = "pass one such as SSE(), NDJSON(), Lines() or Raw(), or the class of your own"
 
@@ -194,7 +195,48 @@ STREAM: list[tuple[dict[str, Any], str]] = [
         "on_bad_item=None is no rule: pass 'raise', 'skip', or a function of a DecodeError",
     ),
     # Going on
-    ({"resume": True}, "resume=True is not one of ours: pass LastEventID(…) or NoResume(…)"),
+    (
+        {"resume": True},
+        (
+            "resume=True is not one of ours: pass LastEventID(…) or ItemCursor(…) or ByteRange(…) or "
+            "NoResume(…)"
+        ),
+    ),
+    (
+        {"resume": shttp.ByteRange(), "follow": True},
+        "follow=True and resume=ByteRange() contradict each other: leave one of them out",
+    ),
+    (
+        {"resume": shttp.ByteRange(), "method": "POST"},
+        (
+            "resume=ByteRange() asks for a part of what a GET returns, and this is a POST: pass "
+            "another resume=, or none"
+        ),
+    ),
+    (
+        {"resume": shttp.ByteRange(), "start": "7"},
+        (
+            "start='7' is no position in bytes that can be proved: pass stream.cursor of an earlier "
+            "run, which has their ETag"
+        ),
+    ),
+    (
+        {"start": shttp.Cursor(kind="byte-range", value="7")},
+        (
+            "start= is a cursor of bytes without an offset or a strong ETag: pass stream.cursor or "
+            "Cursor.from_json(…) unchanged"
+        ),
+    ),
+    (
+        {
+            "start": shttp.Cursor(kind="byte-range", value="7", etag='"1"'),
+            "decoder": shttp.SSEText(),
+        },
+        (
+            "start= is in the midst of a body, and this decoder has to read it from its start: start "
+            "without it, or use NDJSON(…), Lines() or Raw()"
+        ),
+    ),
     (
         {"resume": shttp.NoResume(), "follow": True},
         "follow=True and resume=NoResume() contradict each other: leave one of them out",
@@ -206,7 +248,22 @@ STREAM: list[tuple[dict[str, Any], str]] = [
             "resume=LastEventID() if the server takes that"
         ),
     ),
+    (
+        {"checkpoint": 7},
+        (
+            "checkpoint=7 is no place for a cursor: pass Checkpoint(store), or the path of an "
+            "SQLite database"
+        ),
+    ),
+    (
+        {"checkpoint": "no/such/cursors.db"},
+        (
+            "the SQLite database 'no/such/cursors.db' cannot be there: pass the path of a file in a "
+            "directory that exists"
+        ),
+    ),
     ({"follow": 1}, "follow=1 is neither on nor off: pass True or False"),
+    ({"follow_redirects": 0}, "follow_redirects=0 is neither on nor off: pass True or False"),
     ({"any_content_type": None}, "any_content_type=None is neither on nor off: pass True or False"),
     (
         {"start": 7},
@@ -222,8 +279,9 @@ STREAM: list[tuple[dict[str, Any], str]] = [
     (
         {"start": shttp.Cursor(kind="page", value="7")},
         (
-            "start= is a cursor of kind 'page', and this stream goes on with 'last-event-id': pass a "
-            "cursor of that kind, or start without one"
+            "start= is a cursor of kind 'page', and this stream goes on with 'last-event-id' or "
+            "'byte-range': pass a cursor of that kind, or the resume= that it was made with, or start "
+            "without it"
         ),
     ),
     (

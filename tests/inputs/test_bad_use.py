@@ -312,7 +312,10 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             "/events",
             {"follow": True, "decoder": shttp.NDJSON()},
             shttp.ConfigurationError,
-            "follow=True needs a format with positions, and NDJSON() has none: follow Server-Sent Events, or leave follow off",
+            (
+                "follow=True needs a format with positions, and NDJSON() has none: follow Server-Sent "
+                "Events, pass resume=ItemCursor(…), or leave follow off"
+            ),
         ),
         (
             "/events",

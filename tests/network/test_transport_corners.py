@@ -13,6 +13,7 @@ from driver import FAST, Face
 from server import Server, cut, events, reply, streamed, unreachable
 
 import streamable_http as shttp
+from streamable_http._clock import SYSTEM
 from streamable_http.transports import AsyncHTTPTransport, HTTPTransport
 from streamable_http.transports._async import LeasedStream
 from streamable_http.transports._blocking import BlockingStream
@@ -145,7 +146,7 @@ def test_addresses_that_all_swallow_packets_share_the_connect_clock(
 
 
 def lease() -> Lease:
-    made = Lease(shttp.Timeouts(), time.monotonic)
+    made = Lease(shttp.Timeouts(), SYSTEM)
     made.begin()
     return made
 

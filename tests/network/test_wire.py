@@ -18,6 +18,7 @@ from driver import Face
 from server import Server, chunk, events, head, hold, reset, send, streamed
 
 import streamable_http as shttp
+from streamable_http._clock import SYSTEM
 from streamable_http.transports._blocking import BlockingBackend, BlockingStream, TLSStream
 from streamable_http.transports._lease import Lease, LeaseTimeout
 
@@ -398,7 +399,7 @@ def test_a_pooled_connection_is_not_closed_by_the_stream_before() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         stream = BlockingStream(ours)
-        first, second = (Lease(shttp.Timeouts(), time.monotonic) for _ in range(2))
+        first, second = (Lease(shttp.Timeouts(), SYSTEM) for _ in range(2))
         stream.hold(first)
         stream.hold(second)
         first.interrupt()

@@ -70,16 +70,18 @@ def over(session: Session[Any], error: type[BaseException] | None = None, text: 
     return session.error
 
 
+def last_event_id(effect: Open) -> str:
+    """The event after which an `Open` asks the server to go on."""
+    return dict(effect.patch.headers).get("last-event-id", b"").decode()
+
+
 def _is_as(effect: Effect | None, expected: Any) -> bool:
     if isinstance(expected, type):
         return isinstance(effect, expected)
     if isinstance(expected, list):
         return isinstance(effect, Emit) and effect.batch.items == expected
     if isinstance(expected, tuple):
-        after = (
-            b"" if not isinstance(effect, Open) else dict(effect.headers).get("last-event-id", b"")
-        )
-        return isinstance(effect, Open) and (effect.target, after.decode()) == expected
+        return isinstance(effect, Open) and (effect.target, last_event_id(effect)) == expected
     return bool(effect == expected)
 
 
@@ -102,6 +104,8 @@ def order(
         "method": "GET",
         "resendable": True,
         "replayable": True,
+        "follow_redirects": True,
+        "refreshes": False,
         "terminal": None,
         "failure": None,
         "on_bad_item": "raise",

@@ -12,16 +12,13 @@ from hypothesis import strategies as st
 from streamable_http._decoders.engine import NO_MARKS, Batch, Context, Position
 from streamable_http._decoders.sse import SSE, SSEText
 from streamable_http._delivery import Delivery, Mark
+from streamable_http._effects import Target
 from streamable_http._errors import ConfigurationError, ResumeError
-from streamable_http._replay import Replay
-from streamable_http._resume import (
-    cursor_of,
-    is_idempotent,
-    position_of,
-    resume_headers,
-)
+from streamable_http._resume import cursor_of, is_idempotent, position_of
 from streamable_http._turns import Over, Turns
 from streamable_http._values import Cursor
+from streamable_http._ways.event_id import ByEventID
+from streamable_http._ways.replay import Replay
 
 # Resume --------------------------------------------------------------------------------------
 
@@ -37,14 +34,17 @@ def test_other_methods(method: str) -> None:
 
 
 def test_an_id_is_sent_as_utf8() -> None:
-    assert resume_headers(Position()) == ()
-    assert resume_headers(Position("é\t1")) == (("last-event-id", b"\xc3\xa9\t1"),)
+    way, target = ByEventID(), Target("GET")
+    assert way.plan(target, Position(), begun=True) is None
+    plan = way.plan(target, Position("é\t1"), begun=True)
+    assert plan is not None
+    assert plan.patch.headers == (("last-event-id", b"\xc3\xa9\t1"),)
 
 
 @pytest.mark.parametrize("event_id", [" 1", "1 ", "\t1", "1\t", "a\x00b", "a\nb", "a\x1fb", "\x7f"])
 def test_an_id_that_a_header_would_change_is_refused(event_id: str) -> None:
     with pytest.raises(ResumeError, match="without control characters and outer blanks"):
-        resume_headers(Position(event_id))
+        ByEventID().plan(Target("GET"), Position(event_id), begun=True)
 
 
 def test_a_cursor_goes_back_and_forth() -> None:
@@ -52,8 +52,8 @@ def test_a_cursor_goes_back_and_forth() -> None:
     cursor = cursor_of(position, 9, "GET http://host/")
     assert cursor is not None
     assert (cursor.count, cursor.behind, cursor.kind) == (9, ("0102", "ff"), "last-event-id")
-    assert position_of(cursor) == position
-    assert position_of("7") == Position("7")
+    assert position_of(cursor, None) == position
+    assert position_of("7", None) == Position("7")
     assert cursor_of(Position(), 9, "") is None
 
 
@@ -64,9 +64,9 @@ def test_a_position_that_is_not_exact_gives_no_cursor() -> None:
 
 def test_a_cursor_of_another_kind_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="this stream goes on with 'last-event-id'"):
-        position_of(Cursor(kind="bytes", value="7"))
+        position_of(Cursor(kind="bytes", value="7"), None)
     with pytest.raises(ConfigurationError, match="a digest that is not hex"):
-        position_of(Cursor(kind="last-event-id", value="7", behind=("xy",)))
+        position_of(Cursor(kind="last-event-id", value="7", behind=("xy",)), None)
 
 
 # The cursor as JSON --------------------------------------------------------------------------

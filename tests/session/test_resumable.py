@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from playbook import After, head, session
+from playbook import After, head, last_event_id, session
 
 from streamable_http._decoders.sse import SSEText
 from streamable_http._effects import Close, Emit, Open, Read, Sleep
@@ -52,8 +52,8 @@ class Server:
         self.body: Iterator[Any] = iter(())
 
     def open(self, effect: Open) -> Any:
-        last = dict(effect.headers).get("last-event-id")
-        first = 0 if last is None else int(last) + 1
+        last = last_event_id(effect)
+        first = int(last) + 1 if last else 0
         body = b"".join(self.blocks[first:]) + self.end
         size, fault, cuts = self.plan.pop(0) if self.plan else (len(body), None, [])
         if isinstance(fault, (ConnectError, TimeoutExceeded)) and fault is not FAULTS[3]:
@@ -145,8 +145,8 @@ def test_with_ids_and_progress_no_number_of_cuts_is_too_many(
     )
 
     def next_plan(effect: Open) -> Any:
-        last = dict(effect.headers).get("last-event-id")
-        first = 0 if last is None else int(last) + 1
+        last = last_event_id(effect)
+        first = int(last) + 1 if last else 0
         if first < count and faults:
             size, kind = faults.pop()
             fault = [ConnectionLost("reset"), "end", FAULTS[3]][kind]

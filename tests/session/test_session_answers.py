@@ -134,6 +134,27 @@ def test_an_error_status_comes_with_the_start_of_its_body() -> None:
     assert error.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_that_is_not_to_be_followed_is_a_status(status: int) -> None:
+    s = script(
+        session(follow_redirects=False),
+        (OPEN, head(status, location="http://other/")),
+        (soon(5), b"moved"),
+        (soon(5), b""),
+        (CLOSE, None),
+    )
+    error = over(s, StatusError)
+    assert str(error) == (
+        f"GET http://host/feed answered {status}, and follow_redirects=False: 'moved'"
+    )
+    assert (error.status_code, error.headers["location"]) == (status, "http://other/")
+
+
+def test_other_refused_statuses_say_nothing_of_redirects() -> None:
+    s = script(session(follow_redirects=False), (OPEN, head(304)), (soon(5), b""), (CLOSE, None))
+    assert "follow_redirects" not in str(over(s, StatusError))
+
+
 def test_a_long_body_is_shown_in_part() -> None:
     s = script(session(), (OPEN, head(400)), (soon(5), b"x" * 300), (soon(5), b""), (CLOSE, None))
     error = over(s, StatusError, "x" * 200 + "…'")

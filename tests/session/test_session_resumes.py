@@ -151,6 +151,15 @@ def test_items_without_ids_are_recognised_on_every_resume() -> None:
     assert s.stats.items == 5
 
 
+def test_an_id_that_is_only_told_again_forgets_no_item_behind_it() -> None:
+    x, y = b"data: x\n\n", b"data: y\n\n"
+    reconnect = [(READ, LOST), (CLOSE, None), (Sleep, None), (asked(after="1"), head())]
+    s = script(session(), (OPEN, head()), (READ, A + x), (["a", "x"], None), *reconnect)
+    script(s, (READ, b"id: 1\n\n"), (READ, x + y), (["y"], None), *reconnect)
+    script(s, (READ, b"id: 1\n\n" + x + y), (READ, b""))
+    over(s)
+
+
 def test_without_a_position_an_item_makes_the_fault_final() -> None:
     s = script(opened(), (READ, b"data: x\n\n"), (["x"], None), (READ, LOST), (CLOSE, None))
     assert over(s, ConnectionLost) is LOST

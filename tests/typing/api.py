@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict, assert_type
 
 import httpx
@@ -157,6 +158,13 @@ async def reading_async(client: shttp.AsyncClient) -> None:
         assert_type(await users.reduce(add_name_later, ""), str)
 
 
+async def writing(client: shttp.Client, aclient: shttp.AsyncClient) -> None:
+    body, abody = client.stream("GET", ""), aclient.stream("GET", "", decoder=shttp.Raw())
+    assert_type(body.write_to("a"), shttp.Summary)
+    assert_type(await abody.write_to(Path("a"), on_progress=lambda p: p.eta), shttp.Summary)
+    client.stream("GET", "", decoder=shttp.Lines()).write_to("a")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 # Many ----------------------------------------------------------------------------------------
 
 
@@ -302,6 +310,10 @@ def options(client: shttp.Client, cursor: shttp.Cursor | None) -> None:
     client.stream("GET", "", headers=[("a", "b")], terminal=lambda item: item is None, timeout=3)
     client.stream("GET", "", retry=shttp.RetryPolicy(stop=3, wait=lambda state: 1.0))
     client.stream("GET", "", on_bad_item="skip", content=iter([b""]), start="7")
+    client.stream("GET", "", checkpoint="cursors.db")
+    client.stream("GET", "", checkpoint=Path("cursors.db"))
+    client.stream("GET", "", checkpoint=shttp.Checkpoint(Path("cursors.db"), "users", every=10))
+    client.stream("GET", "", checkpoint=shttp.Checkpoint(Kept(), seconds=None, manual=True))
     wrong: Any = client
     assert_type(wrong, Any)
 
@@ -315,6 +327,22 @@ def shared() -> None:
     )
     less: shttp.SharedOptions = {"prefetch": 8}
     assert_type(shttp.StreamService("").stream_data("a", **less), shttp.Stream[Any])
+
+
+class Kept:
+    """A store of the user's own."""
+
+    def get(self, key: str, /) -> shttp.Cursor | None:
+        return None
+
+    def put(self, key: str, cursor: shttp.Cursor, /) -> None: ...
+
+
+def stores() -> None:
+    simple: shttp.CursorStore = Kept()
+    atomic: list[shttp.AtomicCursorStore] = [shttp.MemoryStore(), shttp.SQLiteStore("cursors.db")]
+    assert_type(shttp.Checkpoint(simple).store, shttp.CursorStore)
+    assert_type(atomic[0].put_if_absent("", shttp.Cursor(kind="", value="")), shttp.Cursor)
 
 
 def refused(client: shttp.Client) -> None:

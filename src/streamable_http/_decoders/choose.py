@@ -25,6 +25,8 @@ Registry = Mapping[str, DecoderFactory[Any]]
 class _JSONBody(Spec[Any]):
     """Decodes `application/json` by its first byte: a value per line, unless it is an array."""
 
+    starts_at_records = True
+
     def build(self, context: Context, /) -> Engine[Any]:
         return _JSONBodyEngine(context)
 
@@ -33,7 +35,7 @@ class _JSONBodyEngine(RecordEngine[Any]):
     def __init__(self, context: Context) -> None:
         super().__init__(context, converter(Any))
         self._content_type = context.headers.get("content-type", "")
-        self._begun = False
+        self._begun = context.offset > 0
 
     def feed(self, data: bytes, /) -> Batch[Any]:
         if not self._begun:

@@ -66,11 +66,16 @@ class Position(msgspec.Struct, frozen=True):
     event_id: str = ""
     """The last event ID (WHATWG HTML 9.2.6) at that place; "" if there is none."""
     offset: int = 0
-    """Bytes of the decoded body up to the end of the last record, on this connection."""
+    """Bytes of the body up to the end of the last record, or 0 where nobody counts them."""
     behind: tuple[bytes, ...] = ()
-    """Digests of the items after the one that set `event_id`, oldest first."""
+    """Digests of the items after the one that set `event_id`, oldest first; or, with `value`, of
+    the keys of the items that share it."""
     exact: bool = True
     """False if there are too many items to keep in `behind`, which is empty then."""
+    value: str | int | float | None = None
+    """What the last item with a position of its own says it is."""
+    etag: str = ""
+    """The validator of the bytes that `offset` counts, where a stream starts in the middle."""
 
 
 class Marks(Protocol):
@@ -125,6 +130,25 @@ class Batch(msgspec.Struct, Generic[T_co]):
         end = self.marks.position(count - 1) if count else None
         return Batch(self.items[:count], self.marks, end, size=self.size)
 
+    def only(self, kept: list[int]) -> Batch[T_co]:
+        """The items at these indexes, and all that comes after them."""
+        items = [self.items[index] for index in kept]
+        marks = _Picked(self.marks, kept)
+        return Batch(items, marks, self.end, self.error, self.ended, self.size)
+
+
+class _Picked:
+    """The marks of a batch of which some items are left."""
+
+    def __init__(self, marks: Marks, kept: list[int]) -> None:
+        self._marks, self._kept = marks, kept
+
+    def position(self, index: int, /) -> Position:
+        return self._marks.position(self._kept[index])
+
+    def digest(self, index: int, /) -> bytes | None:
+        return self._marks.digest(self._kept[index])
+
 
 @frozen
 class Context:
@@ -137,6 +161,7 @@ class Context:
         failure: What reports a failure from inside, or None.
         event_id: The last event ID that the connection goes on from.
         behind: Digests of the items that were delivered after it on earlier connections.
+        offset: Bytes of the body before the first that comes.
         on_bad_item: What to do with an item that cannot be decoded.
     """
 
@@ -146,18 +171,21 @@ class Context:
     failure: Failure | Callable[[Any], bool] | None = None
     event_id: str = ""
     behind: tuple[bytes, ...] = ()
+    offset: int = 0
     on_bad_item: BadItem = "raise"
 
 
 class Engine(abc.ABC, Generic[T_co]):
     """A decoder of ours: the `Decoder` protocol for users, batches for the session.
 
-    Indexes and offsets in its errors count from the start of the connection. After a batch with an
-    error, or one that ended the stream, it takes no more.
+    Indexes in its errors count from the start of the connection, offsets from the start of the
+    body. After a batch with an error, or one that ended the stream, it takes no more.
     """
 
     reconnects: bool = False
     """Whether reconnecting is part of the format, so that `follow=True` has a meaning."""
+    starts_at_records: bool = False
+    """Whether it can begin behind any record of a body, without what comes before."""
     event_id: str = ""
     """The last event ID after everything fed so far."""
     retry_ms: int | None = None
@@ -173,7 +201,8 @@ class Engine(abc.ABC, Generic[T_co]):
     def finish(self, *, framed: bool = True) -> Batch[T_co]:
         """The body has ended. `framed` tells whether HTTP itself proved that.
 
-        A record that is still open makes a batch whose error is `StreamTruncated`.
+        It changes nothing that a shallow copy of the engine shares with it. A record that is still
+        open makes a batch whose error is `StreamTruncated`.
         """
 
     def decode(self, data: bytes, /) -> Iterator[T_co]:
@@ -200,6 +229,8 @@ class Spec(abc.ABC, Generic[T_co]):
     """Whether there is a raw text of each item, to compare a `terminal="..."` with."""
     has_events: ClassVar[bool] = False
     """Whether items have an event type, for `Terminal(event=)` and `Failure(event=)`."""
+    starts_at_records: ClassVar[bool] = False
+    """Whether its engines can begin behind any record of a body (see `Engine`)."""
 
     @abc.abstractmethod
     def build(self, context: Context, /) -> Engine[T_co]:

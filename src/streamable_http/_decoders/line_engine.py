@@ -21,13 +21,15 @@ T = TypeVar("T")
 class LineEngine(Engine[T]):
     """Reads a record per line: all whole lines at once, or one by one if any of them is special."""
 
+    starts_at_records = True
+
     def __init__(self, context: Context, *, terminal: bytes | None, bom: bool) -> None:
         self._limit = context.limits.max_item_bytes
         self._on_bad_item: BadItem = context.on_bad_item
         self._terminal = terminal
-        self._bom = LeadingBOM() if bom else None
+        self._bom = LeadingBOM() if bom and not context.offset else None
         self._tail = bytearray()  # the unfinished line
-        self._offset = 0  # where it starts
+        self._offset = context.offset  # where it starts
         self._index = 0  # records so far, bad ones included
         self._over = False
 

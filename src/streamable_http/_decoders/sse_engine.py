@@ -247,8 +247,11 @@ class SSEEngine(Engine[T]):
         if self._data is not None and not self._deliver(bytes(self._data), event_id, end):
             return
         if self._id is not None:
+            # A block that only tells the ID in force again moves nothing: what came behind that ID
+            # may be sent again all the same.
+            again = self._data is None and event_id == self.event_id
             self.event_id = event_id
-            if self._run.length:
+            if self._run.length and not again:
                 self._run = Run()
         self._end = end
         self._start = self._read

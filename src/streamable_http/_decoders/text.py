@@ -26,6 +26,7 @@ class Lines(Spec[str]):
     """
 
     accept: ClassVar[str] = "text/plain"
+    starts_at_records: ClassVar[bool] = True
 
     def build(self, context: Context, /) -> Engine[str]:
         """A fresh engine for one connection.
@@ -41,9 +42,10 @@ class Raw(Spec[bytes]):
     """Hands the bytes over as they come, untouched. How they are cut means nothing."""
 
     has_records: ClassVar[bool] = False
+    starts_at_records: ClassVar[bool] = True
 
     def build(self, context: Context, /) -> Engine[bytes]:
-        return _Chunks()
+        return _Chunks(context.offset)
 
 
 # What a codec must leave as it is, for LF to be a line end wherever its byte is met: what would be
@@ -112,8 +114,10 @@ class _LinesOfText(LineEngine[str]):
 
 
 class _Chunks(Engine[bytes]):
-    def __init__(self) -> None:
-        self._offset = 0
+    starts_at_records = True
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
 
     def feed(self, data: bytes, /) -> Batch[bytes]:
         if not data:

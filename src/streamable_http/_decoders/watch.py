@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
 from .._errors import ConfigurationError, StreamFailed
 from .._values import Failure, Terminal
 from .engine import Batch, Context, Spec
+from .paths import look_into
 from .sse_event import ServerSentEvent
 
 __all__ = ["check_watch", "watch"]
@@ -66,25 +67,11 @@ def _path_test(path: list[str]) -> Test:
     def failed(item: Any) -> bool:
         if isinstance(item, ServerSentEvent):
             item = item.data
-        if isinstance(item, str):
-            if quoted not in item and "\\" not in item:
-                return False
-            try:
-                item = msgspec.json.decode(item)
-            except (ValueError, RecursionError):
-                return False
-        return _at(item, path) is not None
+        if isinstance(item, str) and quoted not in item and "\\" not in item:
+            return False
+        return look_into(item, path) is not None
 
     return failed
-
-
-def _at(item: Any, path: list[str]) -> Any:
-    for key in path:
-        if isinstance(item, Mapping):
-            item = cast("Mapping[str, Any]", item).get(key)
-        else:
-            item = getattr(item, key, None)
-    return item
 
 
 def check_watch(spec: Spec[Any] | None, context: Context) -> None:

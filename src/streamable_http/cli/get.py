@@ -27,6 +27,8 @@ from streamable_http import (
     Retrying,
     SSEData,
     SSEText,
+    Stream,
+    StreamError,
     StreamEvent,
     StreamOptions,
 )
@@ -87,16 +89,39 @@ def run_get(
     if output.verbose:
         _log_to_stderr()
     with (
-        _opened(output.path) as sink,
         Client(on_event=lambda event: _narrate(console, event)) as client,
-        client.stream(
-            target.method,
-            target.url,
-            decoder=_DECODERS[decoder],
-            **request,
-        ) as stream,
         _progress(console, target, wanted=output.progress) as show,
     ):
+        stream = client.stream(target.method, target.url, decoder=_DECODERS[decoder], **request)
+        file = _whole_file(output) if decoder == "raw" else None
+        if file is None:
+            _print_items(stream, output, show)
+        else:
+            _write_file(console, stream, file, show)
+    return Exit.COMPLETE
+
+
+def _whole_file(output: Output) -> Path | None:
+    """The file that is to hold the whole body; None if it goes to a terminal or a device."""
+    path = output.path
+    if path is None or output.max_items is not None or (path.exists() and not path.is_file()):
+        return None
+    return path
+
+
+def _write_file(
+    console: Console, stream: Stream[bytes], path: Path, show: Callable[[Progress], None]
+) -> None:
+    try:
+        stream.write_to(path, on_progress=show)
+    except (StreamError, KeyboardInterrupt):
+        if path.with_name(f"{path.name}.part.json").exists():
+            plain(console, f"what came is in {path}.part: the same command goes on behind it")
+        raise
+
+
+def _print_items(stream: Stream[Any], output: Output, show: Callable[[Progress], None]) -> None:
+    with _opened(output.path) as sink, stream:
         done = 0
         for items in _first(stream.batches(), output.max_items):
             _write(sink, _encoded(items))
@@ -111,7 +136,6 @@ def run_get(
                     total_bytes=stream.response.content_length,
                 )
             )
-    return Exit.COMPLETE
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import frozen
 from rich.console import Console
 
@@ -31,9 +34,9 @@ class Stage:
         """One line of findings."""
         plain(self.console, f"   {text}")
 
-    def tally(self, endpoint: str) -> Tally:
+    def tally(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Tally:
         """Follows a stream of `endpoint`, which must hold as many records as `/info` says."""
-        total = self.service.get_stream_info(endpoint).total
+        total = self.service.get_stream_info(endpoint, params=params).total
         if total is None:
             raise Mismatch(f"/info/{endpoint} names no total, so nothing can be checked")
         return Tally(endpoint, total)

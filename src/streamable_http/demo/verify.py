@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-__all__ = ["Mismatch", "Tally"]
+__all__ = ["LeftOut", "Mismatch", "Tally"]
 
 
 class Mismatch(Exception):
     """The service did not send what it said it would; the message says where."""
+
+
+class LeftOut(Exception):
+    """A step cannot be taken here; the message says what it needs."""
 
 
 class Tally:

@@ -47,6 +47,8 @@ def read_cursor(text: str, endpoint: str, params: Any) -> Cursor:
         names = ("kind", "value", "etag", "count", "behind")
         values = dict(zip(names, fields, strict=True))
         cursor = Cursor.from_json(json.dumps({"version": 1, **values}))
+        if cursor.kind != "last-event-id":  # the only one that this convention writes
+            raise ValueError(cursor.kind)
     except (ValueError, TypeError, ConfigurationError, RecursionError) as exc:
         raise ToolProblem(
             "invalid_cursor", "cursor: pass one that an answer gave, unchanged."

@@ -17,7 +17,6 @@ from streamable_http import (
     ContentTypeError,
     DecodeError,
     LimitExceeded,
-    RedirectError,
     ResumeError,
     RetriesExhausted,
     StatusError,
@@ -29,6 +28,8 @@ from streamable_http import (
 
 __all__ = ["Problem", "ToolProblem", "problem_of"]
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ELSEWHERE = "The data service points somewhere else; that is not followed."
 logger = logging.getLogger("streamable_http.toolkit")
 
 
@@ -70,7 +71,6 @@ _TABLE: tuple[tuple[type[StreamError], str, str], ...] = (
     (DecodeError, "bad_data", "The data service sent something that is not a record."),
     (ContentTypeError, "bad_data", "The data service sent no stream of records."),
     (LimitExceeded, "too_large", "The data service sent more than may be read."),
-    (RedirectError, "redirect", "The data service points somewhere else; that is not followed."),
     (ResumeError, "invalid_cursor", "The stream cannot be continued there: start without cursor."),
 )
 
@@ -83,6 +83,8 @@ def problem_of(error: Exception) -> Problem:
         return problem_of(error.last_error)
     if isinstance(error, StatusError):
         status = error.status_code
+        if status in _REDIRECTS:
+            return Problem("redirect", _ELSEWHERE, status)
         return Problem("http_status", f"The data service answered with status {status}.", status)
     for kind, code, message in _TABLE:
         if isinstance(error, kind):

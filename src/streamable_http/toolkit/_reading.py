@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from attrs import define, field, frozen
@@ -12,15 +11,13 @@ from attrs import define, field, frozen
 from streamable_http import (
     AsyncStream,
     AsyncStreamService,
-    Connected,
     Cursor,
     Limits,
     StreamError,
-    StreamEvent,
 )
 
 from ._positions import written_cursor
-from ._problems import Problem, ToolProblem, problem_of
+from ._problems import Problem, problem_of
 from ._values import size
 
 __all__ = ["Query", "Reading", "read_stream"]
@@ -141,32 +138,30 @@ async def read_stream(service: AsyncStreamService, reading: Reading, deadline: f
 
 
 async def _read(service: AsyncStreamService, reading: Reading) -> None:
-    query, home = reading.query, _Home()
+    query = reading.query
     stream = service.stream_data(
         query.endpoint,
         query.params,
         start=query.start,
         prefetch=0,
         limits=_WIRE_LIMITS,
-        on_event=home.watch,
+        follow_redirects=False,
     )
     async with stream:
         try:
-            await _take(stream, reading, home)
+            await _take(stream, reading)
         finally:
             reading.cursor = stream.cursor
 
 
-async def _take(stream: AsyncStream[Any], reading: Reading, home: _Home) -> None:
+async def _take(stream: AsyncStream[Any], reading: Reading) -> None:
     """Takes records; one that there is no room for is not passed by the cursor."""
     async for record in stream:
-        home.check()
         if not reading.take(record):
             return
         if reading.full:
             await _peek(stream, reading)
             return
-    home.check()
     reading.stop_reason = "end"
 
 
@@ -180,26 +175,3 @@ async def _peek(stream: AsyncStream[Any], reading: Reading) -> None:
             reading.stop_reason = "end"
         except StreamError:
             pass  # there is more, and whoever asks for it will see what is wrong
-
-
-class _Home:
-    """Sees that a redirect does not bring answers from another origin."""
-
-    def __init__(self) -> None:
-        self._strayed = False
-
-    def watch(self, event: StreamEvent) -> None:
-        if isinstance(event, Connected):
-            asked = event.request.partition(" ")[2]
-            self._strayed |= _origin(asked) != _origin(event.response.url)
-
-    def check(self) -> None:
-        if self._strayed:
-            raise ToolProblem(
-                "redirect", "The data service points somewhere else; that is not followed."
-            )
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -12,7 +13,8 @@ import anyio
 from streamable_http import AsyncStreamService, ConfigurationError
 
 from ._arguments import NAME, Reader
-from ._problems import Problem, problem_of
+from ._pace import Pace
+from ._problems import Problem, ToolProblem, problem_of
 from ._progress import told
 from ._reading import Query, Reading, read_stream
 from ._specs import INSTRUCTIONS, specs
@@ -32,7 +34,8 @@ class StreamToolkit:
     endpoint and passes parameters. A call never raises, takes no more than `limits`, and says in
     its answer why it stopped and where to go on.
 
-    It runs on asyncio and trio. It keeps nothing between calls, so it may serve many agents.
+    It runs on asyncio and trio. It keeps nothing between calls but their number, so it may serve
+    many agents.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class StreamToolkit:
         self._specs = specs(allowed, self.limits, read_only=read_only)
         self._reader = Reader(None if allowed is None else frozenset(allowed), self.limits)
         self._slots = threading.BoundedSemaphore(self.limits.max_calls)
+        self._pace = Pace(self.limits.calls_per_minute)
         self._tools: dict[str, _Tool] = {
             "stream_data": self._stream_data,
             "get_stream_info": self._get_stream_info,
@@ -101,11 +105,17 @@ class StreamToolkit:
         if not self._slots.acquire(blocking=False):
             return _failed(Problem("busy", "Too many calls run at once: try again later."))
         try:
+            self._keep_pace()
             return await tool(arguments, progress)
         except Exception as exc:
             return _failed(problem_of(exc))
         finally:
             self._slots.release()
+
+    def _keep_pace(self) -> None:
+        wait = self._pace.admit()
+        if wait is not None:
+            raise ToolProblem("busy", f"Too many calls: try again in {math.ceil(wait)} s.")
 
     async def _stream_data(self, arguments: _Arguments, hook: ProgressHook | None) -> ToolReply:
         names = ("endpoint", "params", "max_records", "cursor")
@@ -145,7 +155,7 @@ class StreamToolkit:
         async def work() -> None:
             try:
                 with anyio.fail_after(self.limits.timeout):
-                    info = await self._service.get_stream_info(endpoint)
+                    info = await self._service.get_stream_info(endpoint, follow_redirects=False)
                 replies.append(self._described(endpoint, info.total, dict(info.details)))
             except TimeoutError:
                 late = Problem("timeout", "The data service did not answer in time.")

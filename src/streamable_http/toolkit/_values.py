@@ -50,7 +50,7 @@ def size(value: Any) -> int:
 
 @frozen(kw_only=True)
 class ToolLimits:
-    """What one call of a tool may take.
+    """What one call of a tool may take, and how many there may be.
 
     Attributes:
         max_records: Records of one stream in an answer.
@@ -59,6 +59,7 @@ class ToolLimits:
         max_endpoints: Streams of one `batch_stream`.
         max_concurrency: How many of those are open at once.
         max_calls: Calls that run at once, of all tools; one more is answered with "busy".
+        calls_per_minute: Calls in any minute, of all tools; one more is answered with "busy".
         timeout: Seconds of a call; then it answers with what it has.
     """
 
@@ -68,6 +69,7 @@ class ToolLimits:
     max_endpoints: int = 16
     max_concurrency: int = 4
     max_calls: int = 16
+    calls_per_minute: int = 600
     timeout: float = 30.0
 
     def __attrs_post_init__(self) -> None:

@@ -7,9 +7,9 @@ whoever closes the stream can end the wait through it, before there is a respons
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, Protocol, Self
 
+from .._clock import SYSTEM, Clock
 from .._values import Timeouts
 
 __all__ = ["FOREVER", "FixedLease", "Interrupted", "Lease", "LeaseTimeout", "lease_of"]
@@ -17,7 +17,7 @@ __all__ = ["FOREVER", "FixedLease", "Interrupted", "Lease", "LeaseTimeout", "lea
 FOREVER = 7 * 24 * 3600.0
 """Stands for "no timeout" where only a number will do; poll() takes no much larger one."""
 
-Clock = Literal["connect", "first_byte", "idle", "between_items", "total"]
+ClockName = Literal["connect", "first_byte", "idle", "between_items", "total"]
 
 
 class Interrupted(OSError):
@@ -36,6 +36,7 @@ class Lease:
     """The clocks of one stream, and the way to interrupt it.
 
     Attributes:
+        clock: What the time is taken from.
         closed: Whether the stream was closed; then every wait raises `Interrupted`.
         expired: The clock that ran out in this attempt, or None.
         managed: Whether one of our own connections serves this attempt, so that the lease knows
@@ -45,19 +46,20 @@ class Lease:
         in_body: Whether the response's head is complete.
     """
 
-    def __init__(self, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+    def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
         self.timeouts = timeouts
+        self.clock = clock
         self.closed: bool = False
-        self.expired: Clock | None = None
+        self.expired: ClockName | None = None
         self.managed: bool = False
         self.sent: bool = False
         self.waker: Waker | None = None
-        self._clock = clock
-        self._total = _after(clock(), timeouts.total)
-        self._phase_clock: Clock = "connect"
+        self._now = clock.now
+        self._total = _after(clock.now(), timeouts.total)
+        self._phase_clock: ClockName = "connect"
         self._phase_end: float | None = None
         self.in_body: bool = False
-        self._running: Clock = "connect"
+        self._running: ClockName = "connect"
         self._since = 0.0
         self._itemless = 0.0
 
@@ -105,7 +107,7 @@ class Lease:
             TimeoutError: A clock has run out already.
         """
         self.check()
-        now = self._since = self._clock()
+        now = self._since = self._now()
         end: float | None
         if writing and self.sent:
             self._running, end = "idle", _after(now, self.timeouts.idle)
@@ -133,7 +135,7 @@ class Lease:
         """
         self.check()
         if self.in_body:
-            self._itemless += self._clock() - self._since
+            self._itemless += self._now() - self._since
 
     def expire(self) -> None:
         """The wait took as long as it might: notes which clock that was."""
@@ -152,20 +154,20 @@ class Lease:
         if waker is not None:
             waker.wake(self)
 
-    def bound(self, clock: Clock) -> float | None:
+    def bound(self, clock: ClockName) -> float | None:
         """The setting of a clock."""
         value: float | None = getattr(self.timeouts, clock)
         return value
 
-    def _phase(self, clock: Clock, seconds: float | None) -> None:
-        self._phase_clock, self._phase_end = clock, _after(self._clock(), seconds)
+    def _phase(self, clock: ClockName, seconds: float | None) -> None:
+        self._phase_clock, self._phase_end = clock, _after(self._now(), seconds)
 
 
 class FixedLease(Lease):
     """A plain timeout in the shape of a lease, for requests that are not a stream's."""
 
     def __init__(self, seconds: float | None) -> None:
-        super().__init__(Timeouts(), lambda: 0.0)
+        super().__init__(Timeouts(), SYSTEM)
         self._seconds = seconds
 
     def wait(self, *, writing: bool = False) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeVar
 
-from ._decoders.engine import Batch, Marks, Position
-from ._decoders.sse_event import ServerSentEvent
+from .._decoders.engine import Batch
+from .._decoders.sse_event import ServerSentEvent
 
 __all__ = ["Replay"]
 
@@ -36,14 +36,7 @@ class Replay:
         self.dropped += len(batch.items) - len(kept)
         if len(kept) == len(batch.items):
             return batch
-        return Batch(
-            [batch.items[index] for index in kept],
-            _Picked(batch.marks, kept),
-            batch.end,
-            batch.error,
-            batch.ended,
-            batch.size,
-        )
+        return batch.only(kept)
 
     def _is_new(self, batch: Batch[T], index: int, item: T) -> bool:
         if isinstance(item, ServerSentEvent) and not item.event:
@@ -53,16 +46,3 @@ class Replay:
             return False
         self._expected.clear()
         return True
-
-
-class _Picked:
-    """The marks of a batch of which some items are left."""
-
-    def __init__(self, marks: Marks, kept: list[int]) -> None:
-        self._marks, self._kept = marks, kept
-
-    def position(self, index: int, /) -> Position:
-        return self._marks.position(self._kept[index])
-
-    def digest(self, index: int, /) -> bytes | None:
-        return self._marks.digest(self._kept[index])

@@ -1,0 +1,123 @@
+"""Goes on at a byte, by range requests (RFC 9110, section 14), and never on a guess.
+
+Bytes of two representations are never spliced: a strong validator goes with each request, and each
+answer is checked against what was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .._decoders.engine import Position
+from .._effects import Patch, Target
+from .._errors import ResumeError, StreamTruncated
+from .._resume import BYTE_RANGE
+from .._values import ResponseInfo
+from .way import Plan, Way
+
+__all__ = ["ByBytes", "offers_ranges"]
+
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)")
+_UNSATISFIED = re.compile(r"bytes \*/([0-9]+)")
+
+
+def offers_ranges(head: ResponseInfo) -> bool:
+    """Whether the server says that the body can be had in parts, and proves each to be of it."""
+    units = head.headers.get("accept-ranges", "").lower().split(",")
+    return "bytes" in [unit.strip() for unit in units] and bool(_validator(head))
+
+
+def _validator(head: ResponseInfo) -> str:
+    """The strong ETag of bytes that come as they are, or ""."""
+    coding = head.headers.get("content-encoding", "").strip().lower()
+    etag = head.headers.get("etag", "").strip()
+    strong = len(etag) >= 2 and etag[0] == etag[-1] == '"'
+    return etag if strong and coding in {"", "identity"} else ""
+
+
+class ByBytes(Way):
+    """Goes on at the exact byte with the same decoder, in the midst of an item too."""
+
+    same_engine = True
+
+    def __init__(self, start: Position) -> None:
+        self.etag = start.etag
+        self._start = start.offset
+        self._at = start.offset
+        self._whole: int | None = None
+        self._partial = False
+        self._until: int | None = None
+        self._concluded = False
+
+    def plan(self, target: Target, position: Position, *, begun: bool) -> Plan | None:
+        self._at = at = self._at if begun else self._start
+        if not at:
+            return None
+        headers = (
+            ("range", f"bytes={at}-".encode()),
+            ("if-range", self.etag.encode("latin-1")),
+            ("accept-encoding", b"identity"),
+        )
+        return Plan(target, Patch(headers=headers), f"byte {at}", partial=True)
+
+    def connected(self, head: ResponseInfo, position: Position, plan: Plan | None) -> None:
+        self._partial, self._until = plan is not None, None
+        if plan is None:
+            self.etag, self._at, self._whole = _validator(head), 0, head.content_length
+        else:
+            self._check(head)
+
+    def _check(self, head: ResponseInfo) -> None:
+        if head.status_code != 206:
+            raise _refused(
+                f"the server answered {head.status_code} with a whole body, so it has changed or "
+                f"comes in no parts"
+            )
+        match = _CONTENT_RANGE.fullmatch(head.headers.get("content-range", "").strip())
+        if match is None:
+            raise _refused("the answer does not say which bytes it holds (Content-Range)")
+        first, last = int(match[1]), int(match[2])
+        whole = None if match[3] == "*" else int(match[3])
+        if first != self._at:
+            raise _refused(f"bytes from {self._at} on were asked for, and those from {first} came")
+        if last < first or (whole is not None and last >= whole):
+            raise _refused(f"the Content-Range {match[0]!r} contradicts itself")
+        if None not in (whole, self._whole) and whole != self._whole:
+            raise _refused(f"the body had {self._whole:,} bytes, and now it has {whole:,}")
+        if head.content_length not in (None, last - first + 1):
+            raise _refused("its Content-Length and its Content-Range disagree")
+        if _validator(head) != self.etag:
+            raise _refused(f"the ETag {self.etag} is gone: the body may have changed")
+        self._whole = whole if self._whole is None else self._whole
+        self._until = last + 1
+
+    def received(self, count: int) -> None:
+        self._at += count
+        if self._until is not None and self._at > self._until:
+            raise _refused("more bytes came than its Content-Range told")
+
+    def finish(self) -> bool:
+        if not self._partial or self._whole is None:
+            return False
+        if self._at < self._whole:
+            raise StreamTruncated(
+                f"the server sent the bytes up to {self._at:,} of {self._whole:,} and no more"
+            )
+        return True
+
+    def concluded(self) -> None:
+        self._concluded = True
+
+    def nothing_left(self, head: ResponseInfo) -> bool:
+        match = _UNSATISFIED.fullmatch(head.headers.get("content-range", "").strip())
+        same = _validator(head) in {"", self.etag}
+        return head.status_code == 416 and match is not None and int(match[1]) == self._at and same
+
+    def refusal(self, position: Position, *, live: bool) -> str:
+        if self._concluded:
+            return "your own decoder was told that the body had ended"
+        return "" if self.etag else "the response has no strong ETag to know the same bytes by"
+
+
+def _refused(why: str) -> ResumeError:
+    return ResumeError(f"the stream cannot go on at a byte ({BYTE_RANGE}): {why}")

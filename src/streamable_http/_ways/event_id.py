@@ -1,0 +1,84 @@
+"""Goes on behind the last event, by its ID (WHATWG HTML, section 9.2.4)."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from attrs import evolve
+
+from .._decoders.engine import Batch, Position
+from .._effects import Patch, Target
+from .._errors import ResumeError
+from .._redirects import same_origin
+from .._resume import LAST_EVENT_ID, Again
+from .._values import ResponseInfo
+from .replay import Replay
+from .way import Plan, Way
+
+__all__ = ["ByEventID"]
+
+T = TypeVar("T")
+
+# What HTTP cannot carry unchanged: control characters, and blanks at the ends, which recipients
+# strip (RFC 9110, section 5.5).
+_UNSENDABLE = re.compile(r"^[ \t]|[ \t]$|[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class ByEventID(Way):
+    """Goes on with the `Last-Event-ID` header."""
+
+    def __init__(self, by: Again = "request") -> None:
+        self._by = by
+        self._first: ResponseInfo | None = None
+        self._replay = Replay(())
+
+    def plan(self, target: Target, position: Position, *, begun: bool) -> Plan | None:
+        event_id = position.event_id
+        if not event_id:
+            return None
+        if _UNSENDABLE.search(event_id):
+            raise ResumeError(
+                f"the last event ID {event_id[:80]!r} cannot be sent in a header unchanged: "
+                f"the server must use IDs without control characters and outer blanks"
+            )
+        patch = Patch(headers=((LAST_EVENT_ID, event_id.encode()),))
+        return Plan(self._asked(target), patch, event_id)
+
+    def bodiless(self, position: Position) -> bool:
+        return self._by != "request" and bool(position.event_id)
+
+    def _asked(self, target: Target) -> Target:
+        if self._by == "request":
+            return target
+        target = evolve(target, method="GET", body=False)
+        if self._by == "get":
+            return target
+        return evolve(target, url=self._location())
+
+    def _location(self) -> str:
+        if self._first is None:
+            raise ResumeError(
+                "the Location of an earlier run is not known: open a stream with a GET of it"
+            )
+        location = self._first.headers.get("location", "")
+        url = urljoin(self._first.url, location)
+        if location and same_origin(urlsplit(self._first.url), urlsplit(url)):
+            return url
+        raise ResumeError("the response named no Location of its own origin to go on at")
+
+    def connected(self, head: ResponseInfo, position: Position, plan: Plan | None) -> None:
+        if plan is None:
+            self._first = head
+        self._replay = Replay(position.behind)
+
+    def keep(self, batch: Batch[T], before: Position) -> Batch[T]:
+        kept = self._replay.drop(batch)
+        self.dropped += len(batch.items) - len(kept.items)
+        return kept
+
+    def refusal(self, position: Position, *, live: bool) -> str:
+        if not position.event_id:
+            return "" if live else "its events have no IDs"
+        return "" if position.exact else "too many items came since the last event ID"
