@@ -20,12 +20,13 @@ from llmock.scenarios import Reply, ToolCall
 from llmock.testing import LLMockServer
 from mcp import Client
 from openai import AsyncOpenAI
+from recipes import cook, recipe
 from server import Server, chunk, events, hold, streamed
 
 from streamable_http import AsyncClient, AsyncStreamService, ConfigurationError
 from streamable_http.agents import function_tools, mcp_server
-from streamable_http.demo.server import running
-from streamable_http.mcp import build_server
+from streamable_http.demo.server import running as serving
+from streamable_http.mcp import build_server, running
 from streamable_http.toolkit import StreamToolkit, ToolLimits
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,7 +37,7 @@ DONE = chunk(b"data: [DONE]\n\n")
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[str]:
-    with running() as url:
+    with serving() as url:
         yield url
 
 
@@ -228,6 +229,32 @@ def test_over_real_http(data: str, api: str, stream: bool) -> None:
     assert data not in str(sent)
 
 
+@pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning")  # old uvicorn, in llmock
+def test_the_recipes(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_mcp = recipe("agents.md", "mcp_server(")
+
+    async def main() -> None:
+        async with toolkit_of(data) as toolkit:
+            names = await cook(recipe("agents.md", "function_tools("), toolkit=toolkit)
+            assert names["result"].final_output == "done"
+            async with running(toolkit) as url:
+                assert "http://127.0.0.1:8000/mcp" in by_mcp
+                code = by_mcp.replace("http://127.0.0.1:8000/mcp", url)
+                connected = await cook(code, toolkit=toolkit, Agent=Agent)
+                assert connected["agent"].mcp_servers
+
+    with LLMockServer() as model:
+        monkeypatch.setenv("OPENAI_BASE_URL", model.base_url("openai"))
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        monkeypatch.setenv("OPENAI_AGENTS_DISABLE_TRACING", "1")
+        model.state.scenarios.add(Reply(tool_calls=(ToolCall("stream_data", USERS),)))
+        model.state.scenarios.add(Reply(text="done"))
+        asyncio.run(main())
+        sent = [record.body for record in model.state.journal.records()]
+
+    assert "Bj\\u00f6rn" in json.dumps(sent)
+
+
 def test_the_connection_waits_as_long_as_a_call_may_take() -> None:
     server: Any = mcp_server("http://127.0.0.1:1/mcp", token="t", call_timeout=60, name="mine")
 
@@ -278,4 +305,5 @@ def test_the_example(data: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("called stream_data") == 2
     assert done.stdout.count("called batch_stream") == 2
-    assert done.stdout.count("not a model") == 4
+    assert done.stdout.startswith("a script speaks, not a model")
+    assert done.stdout.count("(A script says this, not a model.)") == 4

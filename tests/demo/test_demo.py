@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -234,6 +235,16 @@ def test_the_other_steps_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.getvalue().endswith("1 of 2 steps failed: users\n")
 
 
+@pytest.fixture
+def no_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages that an agent needs are not there."""
+    for module in ("conversation", "model"):
+        monkeypatch.delitem(sys.modules, f"streamable_http.demo.{module}", raising=False)
+    monkeypatch.delitem(sys.modules, "streamable_http.agents", raising=False)
+    monkeypatch.setitem(sys.modules, "agents", None)
+
+
+@pytest.mark.usefixtures("no_agents")
 def test_the_honest_service_passes_every_step() -> None:
     out = io.StringIO()
     assert run_demo(console=QuietConsole(file=out, width=200))
@@ -248,10 +259,12 @@ def test_the_honest_service_passes_every_step() -> None:
         "resumed 2 times: 1,000 users, none lost, none twice",
         "paused after 1: the service is stuck at ",
         "1,000,000 records in ",
+        "left out: an agent needs more packages: pip install 'streamable-http[demo-agents]'",
         "all 8 steps saw what the service promised",
     ):
         assert finding in told
     assert "FAILED" not in told
+    assert told.endswith("left out: an agent, on tools in this process and on an MCP server\n")
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:

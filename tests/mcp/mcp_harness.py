@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from streamable_http import AsyncClient, AsyncStreamService
-from streamable_http.mcp import run_http
+from streamable_http.mcp import running
 from streamable_http.toolkit import StreamToolkit, ToolLimits
 
 __all__ = ["served"]
@@ -22,6 +22,7 @@ def served(
     *,
     limits: ToolLimits | None = None,
     client: dict[str, Any] | None = None,
+    kind: type[StreamToolkit] = StreamToolkit,
     **app: Any,
 ) -> Iterator[str]:
     """An MCP server for the data service at `upstream`; yields its URL."""
@@ -32,23 +33,12 @@ def served(
     async def main() -> None:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         stop.append(lambda: loop.call_soon_threadsafe(stopping.set))
-
-        def on_ready(url: str) -> None:
-            urls.append(url)
-            ready.set()
-
         async with AsyncClient(trust_env=False, **(client or {})) as http:
             service = AsyncStreamService(upstream, client=http)
-            toolkit = StreamToolkit(service, endpoints, limits=limits)
-            serving = asyncio.create_task(run_http(toolkit, port=0, on_ready=on_ready, **app))
-            await asyncio.wait(
-                [serving, waiting := asyncio.create_task(stopping.wait())],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            waiting.cancel()
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
+            async with running(kind(service, endpoints, limits=limits), **app) as url:
+                urls.append(url)
+                ready.set()
+                await stopping.wait()
 
     thread = threading.Thread(target=asyncio.run, args=(main(),), name="mcp-server")
     thread.start()

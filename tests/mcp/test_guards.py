@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -18,10 +20,12 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_harness import served
+from recipes import cook, recipe
 from server import Server, chunk, events, hold, streamed
+from starlette.applications import Starlette
 
 from streamable_http import AsyncStreamService, ConfigurationError
-from streamable_http.mcp import create_app, fixed_tokens, run_http
+from streamable_http.mcp import build_server, create_app, fixed_tokens, run_http, running
 from streamable_http.toolkit import StreamToolkit
 
 DONE = chunk(b"data: [DONE]\n\n")
@@ -87,6 +91,31 @@ def test_no_cors(url: str) -> None:
 
     assert answer.status_code >= 400
     assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD"])
+def test_other_methods(url: str, method: str) -> None:
+    assert httpx2.request(method, url, headers=HEADERS, trust_env=False).status_code == 405
+
+
+def test_a_service_where_reading_changes_something_is_told_as_such() -> None:
+    async def main() -> None:
+        service = AsyncStreamService("http://127.0.0.1:1")
+        async with Client(build_server(StreamToolkit(service, read_only=False))) as client:
+            for tool in (await client.list_tools()).tools:
+                assert tool.annotations is not None
+                assert tool.annotations.read_only_hint is False
+
+    asyncio.run(main())
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    async def main(port: int) -> None:
+        async with running(toolkit(), port=port):
+            raise AssertionError("it cannot have that port")
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        asyncio.run(main(taken.getsockname()[1]))
 
 
 def test_a_flood_of_sessions() -> None:
@@ -234,6 +263,13 @@ def test_no_empty_tokens() -> None:
     for tokens in ([], [""], ["good", ""]):
         with pytest.raises(ConfigurationError, match="not empty"):
             fixed_tokens(*tokens)
+
+
+def test_the_recipe_for_a_program() -> None:
+    code = recipe("mcp.md", "create_app(")
+    names = asyncio.run(cook(code, os=SimpleNamespace(environ={"TOKEN": "t"}), toolkit=toolkit()))
+
+    assert isinstance(names["app"], Starlette)
 
 
 def test_an_open_server_is_warned_of() -> None:
