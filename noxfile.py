@@ -50,7 +50,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """The demo, which checks its own counts; arguments go to it."""
-    session.install("-e.[demo]")
+    session.install("-e.[demo-agents]")
     session.run("streamable-http", "demo", *session.posargs)
 
 
@@ -59,6 +59,43 @@ def bench(session: nox.Session) -> None:
     """The decoders against the parsers in use, as ratios of one run."""
     session.install("-e.", "--group=bench")
     session.run("python", "benchmarks/decoders.py", *session.posargs)
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Streams in virtual time under 50,000 seeds and every small case; `-- 1000000` plays more."""
+    session.install("-e.")
+    session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """500 streams on every face over real sockets, and servers that break everything."""
+    session.install("-e.", "--group=test")
+    session.run("python", "-m", "faults", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """30 minutes of such streams, or `-- 5`; memory, descriptors and threads must not grow."""
+    session.install("-e.", "--group=test")
+    session.run("python", "-m", "faults.soak", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Near-misses of every format, and servers that lie; `-- 600` goes on for 600 seconds."""
+    session.install(EVERYTHING, "--group=test")
+    seconds = session.posargs[0] if session.posargs else "0"
+    session.run("pytest", "tests/fuzz", env={"FUZZ_SECONDS": seconds})
+
+
+@nox.session
+def mutate(session: nox.Session) -> None:
+    """Whether a test fails for every small change of the core; `-- "*_retry*"` takes a part."""
+    session.install(EVERYTHING, "--group=test", "--group=mutate")
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
 
 
 @nox.session(venv_backend="uv")
@@ -90,7 +127,7 @@ def floor(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-SDKS = "-e.[agents,demo,httpx2,mcp]"
+SDKS = "-e.[demo-agents,httpx2]"
 
 
 @nox.session
@@ -101,7 +138,13 @@ def mcp(session: nox.Session) -> None:
     packages.mkdir(exist_ok=True)
     shutil.copy("tests/mcp/package.json", packages)
     session.run("python", "tests/mcp/npm.py", "install", "--no-audit", f"--prefix={packages}")
-    where = {"STREAMABLE_HTTP_NODE_PACKAGES": str(packages)}
+    # A folder of its own: these adapters need another generation of the MCP SDK.
+    langchain = Path(session.create_tmp()).resolve() / "langchain"
+    session.install(f"--target={langchain}", "langchain-mcp-adapters>=0.3.2")
+    where = {
+        "STREAMABLE_HTTP_LANGCHAIN": str(langchain),
+        "STREAMABLE_HTTP_NODE_PACKAGES": str(packages),
+    }
     session.run("pytest", *(session.posargs or ["tests/mcp"]), env=where)
 
 
@@ -110,6 +153,20 @@ def agents(session: nox.Session) -> None:
     """The tools in the OpenAI Agents SDK, and the agent of the examples."""
     session.install(SDKS, "--group=test", "--group=agents")
     session.run("pytest", *(session.posargs or ["tests/agents"]))
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """Real servers, got by apt-get, npm and pip; what is not to be had skips. `-- quick`: a few."""
+    session.install("-e.", "--group=test", "--group=real")
+    place = Path(session.create_tmp()).resolve()
+    tests, servers = session.posargs or ["tests/real"], ["nginx", "etcd", "haproxy", "node"]
+    if tests == ["quick"]:
+        names = ("asgi_servers", "llmock", "nchan", "nginx_files")
+        tests = [f"tests/real/test_{name}.py" for name in names]
+        tests, servers = [*tests, "-knot hypercorn and not granian"], ["nginx"]
+    session.run("python", "tests/real/install.py", str(place), *servers)
+    session.run("pytest", *tests, env={"STREAMABLE_HTTP_REAL": str(place)})
 
 
 @nox.session(venv_backend="uv")

@@ -1,0 +1,227 @@
+"""What there is to be delivered, and how each format writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from random import Random
+from typing import Any
+
+from attrs import frozen
+
+import streamable_http as shttp
+
+__all__ = ["DECODERS", "MEDIA_TYPES", "Resource", "make_resource", "values_of"]
+
+DECODERS: Mapping[str, Any] = {
+    "sse": shttp.SSE(),
+    "sse-text": shttp.SSEText(),
+    "sse-data": shttp.SSEData(dict),
+    "ndjson": shttp.NDJSON(dict),
+    "lines": shttp.Lines(),
+    "raw": shttp.Raw(),
+}
+MEDIA_TYPES: Mapping[str, str] = {
+    "sse": "text/event-stream",
+    "sse-text": "text/event-stream",
+    "sse-data": "text/event-stream",
+    "ndjson": "application/x-ndjson",
+    "lines": "text/plain; charset=utf-8",
+    "raw": "application/octet-stream",
+}
+DONE = "[DONE]"
+_PADS = ("", "", "x", "[DONE", "é☃", "data: no", 'a"b', "y" * 40)
+
+
+@frozen
+class Resource:
+    """A finite stream, and all that is true of it.
+
+    Attributes:
+        format: A key of `DECODERS`.
+        opening: Bytes before the first block of every body (a BOM).
+        blocks: The bytes of each item, with what is before it and is no item.
+        closing: The bytes behind the last block, such as the terminal.
+        items: What a consumer must see, in this order; for `raw` each byte.
+        ids: The id that each item brings, or None.
+        after: By every id of the stream, how many items lie before the place that it names.
+    """
+
+    format: str
+    opening: bytes
+    blocks: tuple[bytes, ...]
+    closing: bytes
+    items: tuple[Any, ...]
+    ids: tuple[str | None, ...]
+    after: Mapping[str, int]
+
+    def body(self, first: int = 0) -> bytes:
+        """The body that begins with item `first`."""
+        return self.opening + b"".join(self.blocks[first:]) + self.closing
+
+    def ends(self, first: int = 0) -> list[int]:
+        """Where the items from `first` on end in `body(first)`."""
+        if self.format == "raw":
+            return list(range(1, len(self.items) + 1))
+        sizes = map(len, self.blocks[first:])
+        return list(accumulate(sizes, initial=len(self.opening)))[1:]
+
+    @property
+    def is_events(self) -> bool:
+        return self.format.startswith("sse")
+
+
+def values_of(form: str, item: Any) -> list[Any]:
+    """An item as it is compared with `Resource.items`."""
+    if form == "raw":
+        return list(item)
+    if form == "sse":
+        return [(item.event, item.data, item.id)]
+    return [item]
+
+
+def make_resource(
+    form: str,
+    count: int,
+    *,
+    ids: str,
+    inside: bool,
+    noise: bool,
+    repeats: bool,
+    terminal: str,
+    rng: Random,
+) -> Resource:
+    """Makes a stream.
+
+    Args:
+        form: A key of `DECODERS`.
+        count: How many items.
+        ids: "all", "some", "first", "none", "reset" (now and then an empty one), "odd" (some that
+            no header can carry) or "unicode".
+        inside: Whether the ids are numbers inside of the items, and so part of their text.
+        noise: Whether there is something between items: comments, heartbeats, `retry:`, ids alone.
+        repeats: Whether items look the same now and then.
+        terminal: "none", "text" (not delivered), "event" or "predicate" (the last item).
+        rng: Decides the rest.
+    """
+    places = [not inside or _id(number, ids, rng) for number in range(count)]
+    texts = [_text(number, place, repeats, noise, rng) for number, place in enumerate(places)]
+    if inside:
+        ids = "none"
+    if form.startswith("sse"):
+        return _events(form, texts, ids, inside, noise, terminal, rng)
+    end = b"\r\n" if noise and rng.random() < 0.3 else b"\n"
+    blocks = [text.encode() + end for text in texts]
+    if noise and form == "ndjson":
+        blocks = [rng.choice((b"", b"", b"\n", b" \r\n\n")) + block for block in blocks]
+    closing = DONE.encode() + end if terminal == "text" else b""
+    if form == "raw":
+        body = b"".join(blocks)
+        return Resource(form, b"", (body,), b"", tuple(body), (None,), {})
+    if noise and rng.random() < 0.3:  # the last line lacks its end
+        if closing:
+            closing = closing.removesuffix(end)
+        elif blocks:
+            blocks[-1] = blocks[-1].removesuffix(end)
+    opening = b"\xef\xbb\xbf" if noise and rng.random() < 0.1 else b""
+    items = map(json.loads, texts) if form == "ndjson" else texts
+    return Resource(form, opening, tuple(blocks), closing, tuple(items), (None,) * len(texts), {})
+
+
+def _text(number: int, place: str | bool | None, repeats: bool, pad: bool, rng: Random) -> str:
+    value: dict[str, Any] = {"n": number % 2 if repeats else number}
+    if isinstance(place, str):
+        value["p"] = number
+    if pad:
+        value["t"] = rng.choice(_PADS)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _events(
+    form: str,
+    texts: Sequence[str],
+    ids: str,
+    inside: bool,
+    noise: bool,
+    terminal: str,
+    rng: Random,
+) -> Resource:
+    end = rng.choice(("\n", "\n", "\r\n", "\r")) if noise else "\n"
+    blocks: list[bytes] = []
+    items: list[Any] = []
+    own: list[str | None] = []
+    after: dict[str, int] = {}
+    last = ""
+    for number, text in enumerate(texts):
+        before = _noise(rng) if noise else []
+        if noise and ids in {"all", "some"} and number and rng.random() < 0.1:
+            last = f"{number}-alone"
+            after[last] = number
+            before += [f"id: {last}", ""]
+        event_id = _id(number, ids, rng)
+        if event_id is not None:
+            last = event_id
+            after[last] = number + 1
+        own.append(event_id)
+        is_last = number == len(texts) - 1
+        event = "end" if terminal == "event" and is_last else rng.choice(("", "", "note"))
+        event = event if noise or event == "end" else ""
+        lines = [f"data: {text}"]
+        if noise and form != "sse-data" and not inside and rng.random() < 0.2:
+            lines.append("data: more")
+        lines = _fields(lines, event, event_id, noise, rng)
+        blocks.append("".join(line + end for line in [*before, *lines, ""]).encode())
+        items.append(_item(form, event or "message", text, last, lines))
+    closing = f"data: {DONE}{end}{end}" if terminal == "text" else ""
+    if noise and rng.random() < 0.2:
+        closing = f": over and out{end}" + closing
+    opening = b"\xef\xbb\xbf" if noise and rng.random() < 0.1 else b""
+    return Resource(form, opening, tuple(blocks), closing.encode(), tuple(items), tuple(own), after)
+
+
+def _id(number: int, ids: str, rng: Random) -> str | None:
+    if ids == "none" or (ids == "first" and number) or (ids == "some" and rng.random() < 0.5):
+        return None
+    if ids == "reset" and rng.random() < 0.3:
+        return ""
+    if ids == "odd" and rng.random() < 0.3:
+        return rng.choice((f" {number}", f"{number} ", f"{number}\x01"))
+    return f"é☃{number}" if ids == "unicode" else str(number)
+
+
+def _fields(
+    data: Sequence[str], event: str, event_id: str | None, noise: bool, rng: Random
+) -> list[str]:
+    lines = [*data]
+    if event_id is not None:
+        place = rng.choice((0, len(lines))) if noise else 0
+        lines.insert(place, f"id: {event_id}")
+    return [f"event: {event}", *lines] if event else lines
+
+
+def _item(form: str, event: str, text: str, last: str, lines: Sequence[str]) -> Any:
+    if "data: more" in lines:
+        text += "\nmore"
+    if form == "sse-data":
+        return json.loads(text)
+    return (event, text, last) if form == "sse" else text
+
+
+def _noise(rng: Random) -> list[str]:
+    return list(
+        rng.choice(
+            (
+                (),
+                (),
+                (": heartbeat",),
+                (": heartbeat", ""),
+                ("",),
+                ("retry: 0",),
+                ("retry: 99999999999999999999",),
+                ("retry: -1",),
+                ("retry: 20", ""),
+                ("unknown: field", "unknown"),
+            )
+        )
+    )
