@@ -32,7 +32,8 @@ class Checkpoint:
     Attributes:
         store: A `CursorStore`, or the path of an SQLite database.
         key: What the cursor is saved under, for one stream at a time. Default: the request's
-            method and URL, without query and credentials.
+            method and URL, with a digest of its query and body. So a request whose query changes,
+            as a signed URL does, needs a key, or it begins anew.
         every: Items between two savings, at most (a list of `batches` is saved as a whole).
         seconds: Seconds between two savings; None: only `every` counts. It is looked at whenever an
             item is asked for, so what came right before a silence is saved after it.

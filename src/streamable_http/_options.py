@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
@@ -119,14 +120,25 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]
         count=start.count if isinstance(start, Cursor) else 0,
         hooks=[*defaults.hooks, *checked_hooks(hook)],
         clock=defaults.clock,
-        saver=_saver(options, label, defaults.clock),
+        saver=_saver(options, call, label, defaults.clock),
         restart=_started_at if start is None else None,
     )
 
 
-def _saver(options: Mapping[str, Any], label: str, clock: Clock) -> Saver | None:
+def _saver(options: Mapping[str, Any], call: Call, label: str, clock: Clock) -> Saver | None:
     checkpoint = checked_checkpoint(options.get("checkpoint"))
-    return None if checkpoint is None else Saver(checkpoint, label, clock.now)
+    if checkpoint is None:
+        return None
+    return Saver(checkpoint, checkpoint.key or _key(call, label), clock.now)
+
+
+def _key(call: Call, label: str) -> str:
+    """What tells a request from others; a digest stands for query and body, which may be secret."""
+    body = call.content if isinstance(call.content, (str, bytes)) else None
+    asked = (urlsplit(call.url).query, call.params, call.json, call.data, body)
+    if not any(asked):
+        return label
+    return f"{label} {hashlib.sha256(repr(asked).encode()).hexdigest()[:16]}"
 
 
 def _started_at(order: Order[T], cursor: Cursor) -> Order[T]:

@@ -37,8 +37,8 @@ class Saver:
         over: Whether the stream was closed: nothing more is saved.
     """
 
-    def __init__(self, checkpoint: Checkpoint, label: str, clock: Callable[[], float]) -> None:
-        self.key: str = label if checkpoint.key is None else checkpoint.key
+    def __init__(self, checkpoint: Checkpoint, key: str, clock: Callable[[], float]) -> None:
+        self.key = key
         self._checkpoint = checkpoint
         self._store = checkpoint.store
         self._clock = clock

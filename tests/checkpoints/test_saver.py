@@ -38,7 +38,7 @@ class Slow(MemoryStore):
 
 
 def saver(store: MemoryStore, *, manual: bool = False) -> Saver:
-    return Saver(Checkpoint(store, "k", every=5, manual=manual), "GET /", lambda: 0.0)
+    return Saver(Checkpoint(store, every=5, manual=manual), "k", lambda: 0.0)
 
 
 def begun(store: MemoryStore) -> Saver:

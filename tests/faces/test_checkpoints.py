@@ -18,8 +18,10 @@ from streamable_http import (
     ConnectionLost,
     Cursor,
     ItemCursor,
+    LastEventID,
     MemoryStore,
     SQLiteStore,
+    SSEText,
     StreamClosed,
 )
 
@@ -78,7 +80,7 @@ async def test_a_path_is_enough(face: Face, server: Server, tmp_path: Path) -> N
     url = server.serve("/", at_once(30))
     path = tmp_path / "cursors.db"
     async with face.client() as client:
-        async with client.stream("GET", url + "?token=x", decoder=NUMBERS, checkpoint=path) as one:
+        async with client.stream("GET", url, decoder=NUMBERS, checkpoint=path) as one:
             assert [await anext(one) for _ in range(3)] == [1, 2, 3]
             one.ack()
         saved = SQLiteStore(path).get(f"GET {url}")
@@ -305,3 +307,25 @@ async def test_positions_may_begin_late(pulled: Face, server: Server) -> None:
     ):
         assert await stream.collect() == [1, 2, 3, 4]
     assert store.values == [3, 4]
+
+
+async def test_requests_that_differ_in_query_or_body_do_not_share_a_cursor(
+    pulled: Face, server: Server
+) -> None:
+    url = server.serve("/", streamed(events(1, 2)))
+    store = MemoryStore()
+    asked: list[dict[str, Any]] = [
+        {},
+        {"params": {"q": "a"}},
+        {"params": {"q": "b"}},
+        {"url": f"{url}?q=a"},
+        {"method": "POST", "json": {"q": "a"}, "resume": LastEventID()},
+        {"method": "POST", "json": {"q": "b"}, "resume": LastEventID()},
+    ]
+    async with pulled.client() as client:
+        for options in asked * 2:
+            given = {"method": "GET", "url": url, "decoder": SSEText(), **options}
+            async with client.stream(**given, checkpoint=Checkpoint(store)) as stream:
+                [_ async for _ in stream]
+    ids = [request.headers.get("last-event-id") for request in server.requests]
+    assert ids == [None] * len(asked) + ["2"] * len(asked)

@@ -29,6 +29,7 @@ from streamable_http._decoders.sse import SSEData
 from streamable_http._effects import Close, Emit, Open, Read, Sleep
 from streamable_http._errors import (
     ConnectError,
+    RedirectError,
     ResumeError,
     RetriesExhausted,
     StatusError,
@@ -37,7 +38,7 @@ from streamable_http._errors import (
     TimeoutExceeded,
 )
 from streamable_http._reports import Connected, Connecting, Ended, Gap, Retrying, StreamEvent
-from streamable_http._resume import ByteRange
+from streamable_http._resume import ByteRange, LastEventID
 from streamable_http._retry import RetryPolicy
 from streamable_http._session import Session
 from streamable_http._values import Limits, Timeouts
@@ -272,3 +273,25 @@ def test_events_behind_one_another_go_on_from_the_last() -> None:
     assert isinstance(s.effect, Open)
     assert dict(s.effect.patch.headers) == {"last-event-id": b"3"}
     assert s.order == order(decoder=s.order.decoder)
+
+
+# Requests that are sent again ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replayable", [True, False])
+def test_a_redirect_takes_a_body_along_that_can_be_sent_twice(replayable: bool) -> None:
+    s = session(method="POST", replayable=replayable)
+    script(s, (OPEN, head(307, location="/there")), (CLOSE, None))
+    if replayable:
+        assert isinstance(s.effect, Open)
+        assert (s.effect.target.url, s.effect.target.body) == ("http://host/there", True)
+    else:
+        over(script(s, (CLOSE, None)), RedirectError, "can be read only once")
+
+
+def test_what_the_caller_chose_is_not_changed_by_what_the_server_offers() -> None:
+    offer = head(media_type="application/x-ndjson", etag='"v"', accept_ranges="bytes")
+    for resume, goes_on in ((None, True), (LastEventID(), False)):
+        s = script(session(NDJSON(), resume=resume), (OPEN, offer), (READ, b"1\n"), ([1], None))
+        script(s, (READ, LOST), (CLOSE, None))
+        assert isinstance(s.effect, Sleep) is goes_on
