@@ -27,7 +27,8 @@ class Allowance:
         if self._max_bytes is None or self._bytes <= self._max_bytes:
             return piece, None
         excess = self._bytes - self._max_bytes
-        over = too_large("max_stream_bytes", self._max_bytes, self._bytes, "the stream")
+        # The byte that was too many: the same however the bytes were cut.
+        over = too_large("max_stream_bytes", self._max_bytes, self._max_bytes + 1, "the stream")
         return piece[: max(len(piece) - excess, 0)], over
 
     def cap(self, batch: Batch[T], before: int) -> tuple[Batch[T], LimitExceeded | None]:

@@ -7,6 +7,7 @@ a gzip file, and inflates a chunk to any size at once.
 from __future__ import annotations
 
 import abc
+import contextlib
 import zlib
 from collections.abc import Iterator
 from typing import ClassVar, Protocol
@@ -114,6 +115,7 @@ class _Inflater(Protocol):
     @property
     def unconsumed_tail(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+    def copy(self) -> _Inflater: ...
 
 
 class _Stage(abc.ABC):
@@ -144,9 +146,11 @@ class _Stage(abc.ABC):
 
     def _inflate(self, inflater: _Inflater, data: bytes) -> Iterator[bytes]:
         while True:
+            before = inflater.copy()
             try:
                 piece = inflater.decompress(data, _PIECE)
             except zlib.error as exc:
+                yield from self._sound_part(before, data)
                 raise self._corrupt(str(exc)) from exc
             data = inflater.unconsumed_tail
             if piece:
@@ -155,6 +159,16 @@ class _Stage(abc.ABC):
             # A full piece may have more behind it, though no input is left.
             if inflater.eof or (not data and len(piece) < _PIECE):
                 return
+
+    def _sound_part(self, inflater: _Inflater, data: bytes) -> Iterator[bytes]:
+        """What comes before the corrupt byte: zlib drops what it made in the call that fails."""
+        with contextlib.suppress(zlib.error):
+            for byte in range(len(data)):
+                rest = data[byte : byte + 1]
+                while piece := inflater.decompress(rest, _PIECE):
+                    self.made += len(piece)
+                    yield piece
+                    rest = inflater.unconsumed_tail
 
     def _corrupt(self, reason: str) -> DecodeError:
         return DecodeError(

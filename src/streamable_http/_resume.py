@@ -178,7 +178,8 @@ def position_of(start: Cursor | str | float, resume: Resume | None) -> Position:
         return Position(event_id=start.value, behind=behind)
     if start.kind == ITEM:
         return Position(value=_item_value(start.value), behind=behind)
-    if not (start.value.isascii() and start.value.isdigit() and start.etag.startswith('"')):
+    number = start.value.isascii() and start.value.isdigit() and len(start.value) < 19
+    if not (number and start.etag.startswith('"')):
         raise _tampered("of bytes without an offset or a strong ETag")
     return Position(offset=int(start.value), etag=start.etag)
 

@@ -225,7 +225,7 @@ class ResponseInfo:
     def content_length(self) -> int | None:
         """The length of the body on the wire in bytes, where the server told it."""
         value = self.headers.get("content-length", "")
-        return int(value) if value.isascii() and value.isdigit() else None
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
 
 _CURSOR_VERSION = 1

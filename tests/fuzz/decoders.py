@@ -171,10 +171,7 @@ def codings(data: st.DataObject) -> None:
         return bytes(made), None
 
     whole = undone([body])
-    again = undone(divided(body, draw(cuts)))
-    if not (whole[1] and whole[1][0] is DecodeError):  # zlib drops what it made before its error
-        assert again == whole
-    assert (again[1] or [None])[0] == (whole[1] or [None])[0]
+    assert undone(divided(body, draw(cuts))) == whole
     if body == good:
         assert whole == (plain, None)
 

@@ -17,8 +17,9 @@ from .way import Plan, Way
 
 __all__ = ["ByBytes", "offers_ranges"]
 
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)")
-_UNSATISFIED = re.compile(r"bytes \*/([0-9]+)")
+# 18 digits are an exabyte; a number of thousands of them is one that `int` refuses to read.
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED = re.compile(r"bytes \*/([0-9]{1,18})")
 
 
 def offers_ranges(head: ResponseInfo) -> bool:

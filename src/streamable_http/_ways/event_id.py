@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -63,9 +64,10 @@ class ByEventID(Way):
                 "the Location of an earlier run is not known: open a stream with a GET of it"
             )
         location = self._first.headers.get("location", "")
-        url = urljoin(self._first.url, location)
-        if location and same_origin(urlsplit(self._first.url), urlsplit(url)):
-            return url
+        with contextlib.suppress(ValueError):  # it is no URL
+            url = urljoin(self._first.url, location)
+            if location and same_origin(urlsplit(self._first.url), urlsplit(url)):
+                return url
         raise ResumeError("the response named no Location of its own origin to go on at")
 
     def connected(self, head: ResponseInfo, position: Position, plan: Plan | None) -> None:
