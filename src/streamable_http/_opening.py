@@ -71,9 +71,9 @@ class Opening(Generic[T]):
         saver: Saver | None,
         restart: Restart[T] | None,
     ) -> None:
-        self.order = order
+        self.order: Order[T] = order
         self.prefetch = prefetch
-        self.count = count
+        self.count: int = count
         self._call, self._http = call, http
         self._hooks = hooks
         self._clock = clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,9 +89,10 @@ def test_version() -> None:
 
 
 def test_an_error_is_one_line() -> None:
-    with running() as gone:
-        pass
-    done = completed("demo", "--url", gone)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # a port that nobody else gets, and where nobody listens
+        gone = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        done = completed("demo", "--url", gone)
     assert done.returncode == Exit.UNREACHABLE
     assert done.stdout == ""
     assert done.stderr.startswith(f"GET {gone}/health: ConnectError: ")

@@ -39,6 +39,8 @@ _WEIGHTS = dict.fromkeys(KINDS, 1.0) | {
     **dict.fromkeys(_PERMANENT, 0.2),
     **dict.fromkeys(_CONTENT, 0.4),
 }
+# Only a Content-Length contradicts bytes that are labelled as others.
+_IN_CHUNKS = ("chunk", "endless")
 _NOT_BETWEEN_TWINS = frozenset(
     {"cut behind a pair", "refused", "no head", "slow head", "cut in the head", *_PASSING}
 )
@@ -62,6 +64,7 @@ def _drawn(seed: int, rng: Random) -> Trial:
         kind
         for kind in KINDS
         if (kind in _NOT_BETWEEN_TWINS if twins else KINDS[kind].fits(scenario))
+        and not (scenario.manner == "over-long" and kind.startswith(_IN_CHUNKS))
     ]
     plan = tuple(weighed(kinds, rng) for _ in scenario.plan)
     forever = weighed(kinds, rng) if rng.random() < 0.08 and not scenario.follow else None

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from simulation.faults import FAULTS, Exchange, compressed
 from simulation.scenario import Scenario
 
-from streamable_http import DecodeError, LimitExceeded, StreamError
+from streamable_http import DecodeError, LimitExceeded, ResumeError, StreamError
 from streamable_http.testing import Cut, Delay, Reset, Stall, Step
 
 from .wire import Scene, chunk, compress, drip, end, head
@@ -336,7 +336,7 @@ KINDS: Mapping[str, Kind] = {
     **{name: Kind(partial(_bad_head, bad=bad), _LIKE_BEFORE) for name, bad in _BAD_HEADS.items()},
     **_AS_SIMULATED,
     "endless comment": Kind(partial(_endless, start=": "), "cut", _is_events),
-    "endless item": Kind(_endless, "garbage", _by_lines, also=(LimitExceeded,)),
+    "endless item": Kind(_endless, "garbage", _by_lines, also=(LimitExceeded, ResumeError)),
     "gzip cut": Kind(_cut_in_gzip, "gzip cut"),
     "gzip bomb": Kind(_bomb, "gzip corrupt", _by_blocks, also=(LimitExceeded,)),
     "gzip checksum wrong": Kind(_bad_checksum, "gzip corrupt", also=(DecodeError,)),

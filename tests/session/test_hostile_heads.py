@@ -1,4 +1,4 @@
-"""Heads and bodies that no honest server sends: a documented error, the same however they are cut."""
+"""Heads and bodies that no honest server sends: a documented error, however they are cut."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_location_that_is_no_url_is_refused(location: str) -> None:
 
 @pytest.mark.parametrize("told", [f"{HUGE}-{HUGE}/*", f"2-3/{HUGE}", f"2-{HUGE}/*"])
 def test_numbers_of_thousands_of_digits_are_no_range(told: str) -> None:
-    tag = {"etag": '"v"', "media_type": "application/x-ndjson"}
+    tag: Any = {"etag": '"v"', "media_type": "application/x-ndjson"}
     s = script(session(NDJSON(), resume=ByteRange()), (OPEN, head(**tag)), (READ, b"1\n"))
     script(s, (Emit, None), (READ, LOST), (CLOSE, None), (Sleep, None))
     script(s, (type(s.effect), head(206, content_range=f"bytes {told}", **tag)), (CLOSE, None))

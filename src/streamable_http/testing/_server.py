@@ -58,9 +58,9 @@ class ScriptedServer:
         self._stopping = threading.Event()
         self._connections: list[Connection] = []
         self._threads: list[threading.Thread] = []
-        self.port = port
-        self.sent = 0
-        self.changed = self._playing.changed
+        self.port: int = port
+        self.sent: int = 0
+        self.changed: threading.Condition = self._playing.changed
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", self._wanted_port), backlog=512)
