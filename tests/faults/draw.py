@@ -57,6 +57,8 @@ def draw(seed: int) -> Trial:
 
 def _drawn(seed: int, rng: Random) -> Trial:
     scenario = simulated.draw(rng.randrange(2**32))
+    if scenario.manner == "remembers":  # over sockets no server knows what arrived
+        scenario = evolve(scenario, manner="honest")
     twins = _may_have_twins(scenario) and rng.random() < 0.15
     if twins:
         scenario = evolve(scenario, stops=(), noise=False, terminal="none", insist=False)
