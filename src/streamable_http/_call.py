@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -138,7 +139,43 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
         raise ConfigurationError(f"the request cannot be built: {exc}") from exc
     if call.auth is not USE_CLIENTS_AUTH:
         options["auth"] = call.auth
+    _set_plain_body(request, flavour_of(http))
     return _at_position(request, effect), options
+
+
+def _set_plain_body(request: Any, flavour: ModuleType) -> None:
+    """Bytes to send come from an iterator that needs no end.
+
+    Clients use an async generator for them, and leave it half-way when a connection breaks: trio
+    warns of each.
+    """
+    if type(request.stream) is flavour.ByteStream:
+        request.stream = _plain_body(flavour)(request.content)
+
+
+@functools.cache
+def _plain_body(flavour: ModuleType) -> Any:
+    base: Any = flavour.ByteStream
+    return type("PlainBody", (base,), {"__aiter__": _once})
+
+
+def _once(body: Any) -> _Once:
+    return _Once(b"".join(body))
+
+
+class _Once:
+    """An async iterator of one item."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = [data]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
 
 
 def _at_position(request: Any, effect: Open) -> Any:

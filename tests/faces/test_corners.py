@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -19,6 +22,7 @@ from streamable_http import (
     AsyncStreamService,
     Client,
     ConfigurationError,
+    ConnectionLost,
     DecodeError,
     LastEventID,
     Request,
@@ -348,3 +352,23 @@ async def test_an_operator_may_be_made_before_its_stream_is_open(
         async with stream:
             items = [item async for item in derived]
     assert items == [item if "map" in operator else [item] for item in range(1, 21)]
+
+
+async def test_a_body_that_is_cut_while_it_is_sent_leaves_no_generator(own: Face) -> None:
+    """On trio a generator that is left half-way makes a warning, and here a failure."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset() -> None:
+            connection, _ = listener.accept()
+            connection.recv(10)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        resetting = threading.Thread(target=reset)
+        resetting.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        async with own.client(retry=RetryPolicy(stop=1)) as client:
+            with pytest.raises(ConnectionLost):
+                await client.stream("PUT", url, content=b"x" * 20_000_000).open()
+        resetting.join()
+    gc.collect()

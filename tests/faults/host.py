@@ -23,6 +23,7 @@ from .wire import Scene
 __all__ = ["Host", "as_httpx"]
 
 _REFUSED = "refused"
+_LOST = "lost before head"
 _HANG_UP_SECONDS = 15.0
 
 
@@ -80,6 +81,9 @@ class Host:
             return
         if self._next_is_refusal():
             self._befallen(self._next())
+            if self._up is not None and self._up.open:
+                # One that is kept for reuse goes down with the server, perhaps a moment too late.
+                self._life.network.met.append(_LOST)
             self._stop()
         elif self._up is None:
             self._start()
@@ -107,10 +111,12 @@ class Host:
             life.network.opens += 1
             process = life.processes
             answer = life.network.server.answer(as_httpx(request), life.network.reached)
+            if answer.blocks and not answer.ends:
+                answer = evolve(answer, blocks=(0,))  # something else is before its blocks
             fault = self._next()
             if fault is not None:
                 late = fault.kind == _REFUSED
-                self._befallen(fault, "lost before head" if late else None)
+                self._befallen(fault, _LOST if late else None)
 
             spoiled, self._spoiled = self._spoiled, fault is not None and KINDS[fault.kind].spoils
 

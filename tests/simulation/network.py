@@ -16,6 +16,7 @@ from attrs import define, field
 import streamable_http as shttp
 from streamable_http._call import Call, build_request
 from streamable_http._effects import Close, Effect, Emit, Open, Read, Sleep
+from streamable_http._session import Session
 from streamable_http._values import ResponseInfo
 from streamable_http.transports._lease import Lease
 
@@ -62,6 +63,8 @@ class Network:
         met: The kinds of the faults that befell connections.
         reached: Items that the client has had completely, in this process.
         slept: The waits so far, in seconds.
+        session: Of the stream of this process.
+        had_before: Items that earlier processes had.
     """
 
     scenario: Scenario
@@ -75,6 +78,14 @@ class Network:
     plan: list[Fault] = field(factory=list)
     reached: int = 0
     slept: float = 0.0
+    session: Session[Any] | None = None
+    had_before: int = 0
+
+    @property
+    def had(self) -> int:
+        """Items that the client has had; of a compressed one it may have all before its flush."""
+        decoded = 0 if self.session is None else self.session.decoded
+        return max(self.reached, self.had_before + decoded)
 
     def next_fault(self) -> Fault | None:
         fault = self.plan.pop(0) if self.plan else self.scenario.forever
@@ -96,6 +107,7 @@ class Network:
         def pump() -> Any:
             made = make()
             real = made._performer
+            self.session, self.had_before = made.session, self.reached
             made._performer = _Performer(self, real._call, real.lease)  # type: ignore[assignment]
             return made
 
@@ -116,7 +128,7 @@ class _Performer:
     def perform(self, effect: Effect) -> object:
         network = self._network
         network.effects += 1
-        if network.effects > 20_000:
+        if network.effects > 200_000:
             raise BrokenRule("it never ends")
         match effect:
             case Open():
@@ -141,7 +153,7 @@ class _Performer:
         network.opens += 1
         fault = network.next_fault()
         request, _ = build_request(HTTP, self._call.for_attempt(), effect, self.lease)
-        answer = network.server.answer(request, network.reached)
+        answer = network.server.answer(request, network.had)
         exchange = befall(fault, answer, network.scenario.framing)
         if fault is None and answer.status == 200:
             exchange = network.untroubled(answer)
