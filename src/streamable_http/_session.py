@@ -164,7 +164,7 @@ class Session(Generic[T]):
         terminal = self.order.terminal
         if head.status_code not in _SOMETHING_COMES:
             rest = self._engine if head.status_code == _NOTHING_LEFT else None
-            ended = rest is not None and (yield from self._deliver(rest.finish()))
+            ended = rest is not None and (yield from self._deliver(rest.finish(), last=True))
             if terminal is not None and not ended:
                 raise StreamTruncated(
                     f"the server answered {head.status_code} before the terminal {terminal!r}"

@@ -7,7 +7,7 @@ import pytest
 from decoder_harness import every_cut, tell
 
 from streamable_http._decoders.choose import accept_header, build_engine, check_registry
-from streamable_http._decoders.engine import Context, Engine
+from streamable_http._decoders.engine import Context, Engine, Position
 from streamable_http._decoders.media_types import ContentType, is_media_type, parse_content_type
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSE, ServerSentEvent, SSEText
@@ -171,3 +171,15 @@ def test_a_terminal_that_could_not_be_seen_is_refused() -> None:
     headers = Headers([("Content-Type", "application/x-ndjson")])
     with pytest.raises(ConfigurationError, match=r"NDJSON\(\) has no events"):
         build_engine(None, check_registry({}), Context(headers=headers, terminal=Terminal("x")))
+
+
+@pytest.mark.parametrize("cut", range(1, 11))
+def test_an_array_is_refused_at_the_same_place_however_it_is_cut(cut: int) -> None:
+    body = b"\xef\xbb\xbf \n\n [1]\n"
+    context = Context(headers=Headers([("content-type", "application/json")]))
+    whole = build_engine(None, check_registry({}), context).feed(body)
+    engine = build_engine(None, check_registry({}), context)
+    first = engine.feed(body[:cut])
+    last = first if first.error else engine.feed(body[cut:])
+    assert isinstance(last.error, ContentTypeError)
+    assert (last.end or first.end) == whole.end == Position(offset=6)

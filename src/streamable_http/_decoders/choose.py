@@ -40,11 +40,13 @@ class _JSONBodyEngine(RecordEngine[Any]):
     def feed(self, data: bytes, /) -> Batch[Any]:
         if not self._begun:
             # The bytes of a BOM are passed over too: elsewhere they are no JSON anyway.
-            start = data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-            self._begun = bool(start)
-            if start == b"[":
+            rest = data.lstrip(b" \t\r\n\xef\xbb\xbf")
+            self._begun = bool(rest)
+            if rest[:1] == b"[":
+                batch = super().feed(data[: len(data) - len(rest)])
+                batch.error = self._array() if batch.error is None else batch.error
                 self._over = True
-                return Batch([], error=self._array())
+                return batch
         return super().feed(data)
 
     def _array(self) -> ContentTypeError:
