@@ -177,8 +177,9 @@ def test_a_terminal_that_could_not_be_seen_is_refused() -> None:
 def test_an_array_is_refused_at_the_same_place_however_it_is_cut(cut: int) -> None:
     body = b"\xef\xbb\xbf \n\n [1]\n"
     context = Context(headers=Headers([("content-type", "application/json")]))
-    whole = build_engine(None, check_registry({}), context).feed(body)
-    engine = build_engine(None, check_registry({}), context)
+    made: Engine[Any] = build_engine(None, check_registry({}), context)
+    whole = made.feed(body)
+    engine: Engine[Any] = build_engine(None, check_registry({}), context)
     first = engine.feed(body[:cut])
     last = first if first.error else engine.feed(body[cut:])
     assert isinstance(last.error, ContentTypeError)

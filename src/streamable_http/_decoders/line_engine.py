@@ -70,6 +70,8 @@ class LineEngine(Engine[T]):
         if batch.error is None and not batch.ended and len(self._tail) > self._limit:
             batch.error = self._outgrown()
         self._over = batch.error is not None or batch.ended
+        if self._over:
+            self._tail = bytearray()
         return batch
 
     def finish(self, *, framed: bool = True) -> Batch[T]:
