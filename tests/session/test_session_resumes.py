@@ -266,3 +266,15 @@ def test_resume_makes_a_post_resumable() -> None:
         (asked(method="POST", after="1"), head()),
     )
     assert s.effect == READ
+
+
+@pytest.mark.parametrize("behind", [255, 256])
+def test_as_many_items_as_can_be_kept_are_recognised(behind: int) -> None:
+    items = [b"data: %d\n\n" % number for number in range(behind)]
+    s = script(session(), (OPEN, head()), (READ, A + b"".join(items)), (Emit, None))
+    for _ in range(2):
+        script(s, (READ, LOST), (CLOSE, None), (Sleep, None), (asked(after="1"), head()))
+        script(s, (READ, b"".join(items)))
+    script(s, (READ, b"data: new\n\n"), (["new"], None), (READ, b""))
+    over(s)
+    assert s.stats.replayed == 2 * behind

@@ -22,24 +22,27 @@ class Run:
     `behind` is empty, and `Position.exact` says so.
     """
 
-    __slots__ = ("_digests", "_repeated", "length")
+    __slots__ = ("_digests", "_repeated", "_repeating", "length")
 
     def __init__(self, behind: tuple[bytes, ...] = ()) -> None:
         self._digests = list(behind)
         # Items of an earlier connection are counted once, though the server may repeat them.
         self._repeated = iter(behind)
+        self._repeating = bool(behind)
         self.length = len(behind)
 
     def add(self, event: str, data: bytes) -> bytes | None:
         """Takes the next item without an ID of its own, and returns its digest, if it has one."""
-        if self.length >= _BEHIND:
+        if self.length >= _BEHIND and not self._repeating:
             self.length += 1
             return None
         digest = hashlib.blake2b(b"%b\0%b" % (event.encode(), data), digest_size=8).digest()
-        if next(self._repeated, None) != digest:
-            self._repeated = iter(())
+        if self._repeating and next(self._repeated, None) == digest:
+            return digest
+        self._repeating = False
+        if self.length < _BEHIND:
             self._digests.append(digest)
-            self.length += 1
+        self.length += 1
         return digest
 
     def position(self, event_id: str, offset: int, length: int) -> Position:
