@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,38 +15,32 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ._async_flow import AsyncFlow
-from ._delivery import Delivery, Mark
-from ._errors import StreamClosed, StreamError
+from ._delivery import Mark
+from ._errors import StreamError
+from ._handle import Handle
 from ._opening import Opening
 from ._prefetch import AsyncPrefetch
 from ._pump import AsyncBatches, AsyncPump
-from ._reports import Progress, StreamStats, Summary
+from ._reports import Progress, Summary
 from ._saving import Saver, beside
-from ._values import Cursor, ResponseInfo
 
 __all__ = ["AsyncStream"]
 
 T = TypeVar("T")
-R = TypeVar("R")
-A = TypeVar("A")
 
 _END: Any = object()
 
 
-class AsyncStream(AsyncFlow[T]):
+class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
     """A response that arrives as a stream of items; made by `AsyncClient.stream`.
 
     Use it as an async context manager, or call `open()` and `aclose()`. Nothing is sent before.
     """
 
     def __init__(self, opening: Opening[T]) -> None:
-        self._opening = opening
-        self._delivery = Delivery[T](opening.start, opening.count)
-        self._items: Iterator[T] = iter(())
+        super().__init__(opening)
         self._pump: AsyncPump[T] | None = None
         self._batches: AsyncBatches[T] | None = None
-        self._governors: list[AsyncFlow[Any]] = []
-        self._closed = False
 
     async def open(self) -> Self:
         """Sends the request and returns once a response is accepted.
@@ -59,13 +53,11 @@ class AsyncStream(AsyncFlow[T]):
         try:
             self._refuse_closed()  # after `_pump` is set, where `aclose` looks for it
             await pump.open()
-        except StreamError as exc:
+        except BaseException as exc:
             await pump.close()
             self._release_key()
-            raise self._witnessed(exc) from exc.__cause__
-        except BaseException:
-            await pump.close()
-            self._release_key()
+            if isinstance(exc, StreamError):
+                raise self._witnessed(exc) from exc.__cause__
             raise
         self._batches = pump
         bounds = self._opening.prefetch
@@ -83,10 +75,6 @@ class AsyncStream(AsyncFlow[T]):
             raise
         for operator in self._governors:  # made before the stream was opened
             operator._start_over()
-
-    def _release_key(self) -> None:
-        if self._opening.saver is not None:
-            self._opening.saver.abandon()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -127,10 +115,6 @@ class AsyncStream(AsyncFlow[T]):
         from ._download import download_async
 
         return await download_async(self, path, on_progress)
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise StreamClosed("the stream was closed: open another one to read on")
 
     async def aclose(self) -> None:
         self._closed, self._items = True, iter(())
@@ -199,12 +183,6 @@ class AsyncStream(AsyncFlow[T]):
         self._items = self._delivery.items
         return True
 
-    def _portion(self) -> int | None:
-        saver = self._opening.saver
-        if saver is None:
-            return None
-        return saver.portion(self._delivery.handed, ahead=bool(self._governors))
-
     async def _save(
         self,
         mark: Mark,
@@ -213,60 +191,11 @@ class AsyncStream(AsyncFlow[T]):
         by: AsyncFlow[Any] | None = None,
         at_end: bool = False,
     ) -> None:
-        """The consumer has come to `mark`: saves the cursor if that is due.
-
-        Whoever hands items to the consumer asks: the stream itself, or the last operator that
-        governs the cursor. All others only read ahead.
-        """
-        saver = self._opening.saver
-        if saver is None or by is not (self._governors[-1] if self._governors else None):
-            return
-        if at_end or saver.due(mark.items, upcoming):
+        """The consumer has come to `mark`: saves the cursor if that is due."""
+        saver = self._saver_due(mark, upcoming, by, at_end=at_end)
+        if saver is not None:
             await run_sync(saver.save, self._cursor_at(mark), mark.items)
-
-    def _witnessed(self, error: StreamError) -> StreamError:
-        self._opening.stop_clock()
-        error.stats, error.cursor = self.stats, self.cursor
-        return error
-
-    @property
-    def response(self) -> ResponseInfo:
-        """The head of the last response.
-
-        Raises:
-            StreamClosed: The stream was not opened yet.
-        """
-        return self._opening.head()
-
-    @property
-    def stats(self) -> StreamStats:
-        return self._opening.stats(self._delivery.handed)
-
-    @property
-    def cursor(self) -> Cursor | None:
-        if self._governors:
-            return self._governors[-1].cursor
-        return self._cursor_at(self._delivery.committed())
-
-    def ack(self) -> None:
-        if self._governors:
-            self._governors[-1].ack()
-        else:
-            self._delivery.acknowledge()
 
     @property
     def _source(self) -> AsyncStream[Any]:
         return self
-
-    def _mark(self) -> Mark:
-        return self._delivery.after_handed()
-
-    def _cursor_at(self, mark: Mark) -> Cursor | None:
-        return self._opening.cursor(mark)
-
-    def _govern(self, operator: AsyncFlow[Any]) -> None:
-        """From now on an operator that reads ahead says how far the cursor is."""
-        self._governors.append(operator)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._opening.label}>"

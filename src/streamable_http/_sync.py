@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ._delivery import Delivery, Mark
-from ._errors import StreamClosed, StreamError
+from ._delivery import Mark
+from ._errors import StreamError
 from ._flow import Flow
+from ._handle import Handle
 from ._opening import Opening
 from ._prefetch import Prefetch
 from ._pump import Batches, Pump
-from ._reports import Progress, StreamStats, Summary
+from ._reports import Progress, Summary
 from ._saving import Saver, beside
-from ._values import Cursor, ResponseInfo
 
 __all__ = ["Stream"]
 
 T = TypeVar("T")
-R = TypeVar("R")
-A = TypeVar("A")
 
 _END: Any = object()
 
 
-class Stream(Flow[T]):
+class Stream(Handle[T, Flow[Any]], Flow[T]):
     """A response that arrives as a stream of items; made by `Client.stream`.
 
     Use it as a context manager, or call `open()` and `close()`. Nothing is sent before.
     """
 
     def __init__(self, opening: Opening[T]) -> None:
-        self._opening = opening
-        self._delivery = Delivery[T](opening.start, opening.count)
-        self._items: Iterator[T] = iter(())
+        super().__init__(opening)
         self._pump: Pump[T] | None = None
         self._batches: Batches[T] | None = None
-        self._governors: list[Flow[Any]] = []
-        self._closed = False
 
     def open(self) -> Self:
         """Sends the request and returns once a response is accepted.
@@ -53,13 +47,11 @@ class Stream(Flow[T]):
         try:
             self._refuse_closed()  # after `_pump` is set, where `close` looks for it
             pump.open()
-        except StreamError as exc:
+        except BaseException as exc:
             pump.close()
             self._release_key()
-            raise self._witnessed(exc) from exc.__cause__
-        except BaseException:
-            pump.close()
-            self._release_key()
+            if isinstance(exc, StreamError):
+                raise self._witnessed(exc) from exc.__cause__
             raise
         self._batches = pump
         bounds = self._opening.prefetch
@@ -79,10 +71,6 @@ class Stream(Flow[T]):
             raise
         for operator in self._governors:  # made before the stream was opened
             operator._start_over()
-
-    def _release_key(self) -> None:
-        if self._opening.saver is not None:
-            self._opening.saver.abandon()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -123,10 +111,6 @@ class Stream(Flow[T]):
         from ._download import download
 
         return download(self, path, on_progress)
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise StreamClosed("the stream was closed: open another one to read on")
 
     def close(self) -> None:
         self._closed, self._items = True, iter(())
@@ -194,12 +178,6 @@ class Stream(Flow[T]):
         self._items = self._delivery.items
         return True
 
-    def _portion(self) -> int | None:
-        saver = self._opening.saver
-        if saver is None:
-            return None
-        return saver.portion(self._delivery.handed, ahead=bool(self._governors))
-
     def _save(
         self,
         mark: Mark,
@@ -208,60 +186,11 @@ class Stream(Flow[T]):
         by: Flow[Any] | None = None,
         at_end: bool = False,
     ) -> None:
-        """The consumer has come to `mark`: saves the cursor if that is due.
-
-        Whoever hands items to the consumer asks: the stream itself, or the last operator that
-        governs the cursor. All others only read ahead.
-        """
-        saver = self._opening.saver
-        if saver is None or by is not (self._governors[-1] if self._governors else None):
-            return
-        if at_end or saver.due(mark.items, upcoming):
+        """The consumer has come to `mark`: saves the cursor if that is due."""
+        saver = self._saver_due(mark, upcoming, by, at_end=at_end)
+        if saver is not None:
             saver.save(self._cursor_at(mark), mark.items)
-
-    def _witnessed(self, error: StreamError) -> StreamError:
-        self._opening.stop_clock()
-        error.stats, error.cursor = self.stats, self.cursor
-        return error
-
-    @property
-    def response(self) -> ResponseInfo:
-        """The head of the last response.
-
-        Raises:
-            StreamClosed: The stream was not opened yet.
-        """
-        return self._opening.head()
-
-    @property
-    def stats(self) -> StreamStats:
-        return self._opening.stats(self._delivery.handed)
-
-    @property
-    def cursor(self) -> Cursor | None:
-        if self._governors:
-            return self._governors[-1].cursor
-        return self._cursor_at(self._delivery.committed())
-
-    def ack(self) -> None:
-        if self._governors:
-            self._governors[-1].ack()
-        else:
-            self._delivery.acknowledge()
 
     @property
     def _source(self) -> Stream[Any]:
         return self
-
-    def _mark(self) -> Mark:
-        return self._delivery.after_handed()
-
-    def _cursor_at(self, mark: Mark) -> Cursor | None:
-        return self._opening.cursor(mark)
-
-    def _govern(self, operator: Flow[Any]) -> None:
-        """From now on an operator that reads ahead says how far the cursor is."""
-        self._governors.append(operator)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._opening.label}>"
