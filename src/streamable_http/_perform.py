@@ -30,7 +30,7 @@ from ._effects import Close, Effect, Emit, Open, Read, Sleep
 from ._errors import ConnectError, ConnectionLost, StreamClosed, StreamError
 from ._values import ResponseInfo
 from .transports._foreign import Plug
-from .transports._lease import Lease
+from .transports._lease import Lease, Nap
 
 __all__ = ["AsyncPerformer", "Performer"]
 
@@ -153,10 +153,10 @@ class Performer(_Base):
         return data
 
     def _sleep(self, seconds: float) -> None:
-        nap = _Nap()
+        nap = Nap(threading.Event())
         self.lease.waker = nap
         self.lease.check()
-        self.lease.clock.wait(nap.event, seconds)
+        self.lease.clock.wait(nap.woken, seconds)
         self.lease.check()
 
     def release(self, *, drain: bool = False) -> None:
@@ -174,16 +174,6 @@ class Performer(_Base):
         self._unplug()
         with contextlib.suppress(Exception):
             response.close()
-
-
-class _Nap:
-    """A sleep that `close()` ends."""
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-
-    def wake(self, lease: Lease, /) -> None:
-        self.event.set()
 
 
 class AsyncPerformer(_Base):
@@ -250,10 +240,10 @@ class AsyncPerformer(_Base):
         return data
 
     async def _sleep(self, seconds: float) -> None:
-        nap = _AsyncNap()
+        nap = Nap(anyio.Event())
         self.lease.waker = nap
         self.lease.check()
-        await self.lease.clock.wait_async(nap.event, seconds)
+        await self.lease.clock.wait_async(nap.woken, seconds)
         self.lease.check()
 
     async def release(self, *, drain: bool = False) -> None:
@@ -282,13 +272,3 @@ async def _pull_on(body: AsyncIterator[bytes]) -> None:
     with contextlib.suppress(Exception):
         while left > 0 and (data := await anext(body, b"")):
             left -= len(data)
-
-
-class _AsyncNap:
-    """A sleep that `aclose()` ends."""
-
-    def __init__(self) -> None:
-        self.event = anyio.Event()
-
-    def wake(self, lease: Lease, /) -> None:
-        self.event.set()

@@ -12,23 +12,13 @@ import anyio
 import anyio.lowlevel
 
 from .._clock import Clock
-from ..transports._lease import FixedLease, Lease, lease_of
+from ..transports._lease import FixedLease, Lease, Nap, lease_of
 from ._script import Response
 from ._steps import Act, Cut, Delay, Pause, Reset, Until, played
 
 __all__ = ["Played"]
 
 _POLL_SECONDS = 0.001
-
-
-class _Nap:
-    """A wait that closing the stream ends."""
-
-    def __init__(self, woken: Any) -> None:
-        self.woken = woken
-
-    def wake(self, lease: Lease, /) -> None:
-        self.woken.set()
 
 
 class Played:
@@ -115,7 +105,7 @@ class Played:
         return b""
 
     def _pause(self, step: Pause) -> None:
-        nap = _Nap(threading.Event())
+        nap = Nap(threading.Event())
         with self._waiting(nap) as lease:
             left = lease.wait()
             if isinstance(step, Until):
@@ -128,7 +118,7 @@ class Played:
                 _refuse(lease, too_long=too_long)
 
     async def _pause_async(self, step: Pause) -> None:
-        nap = _Nap(anyio.Event())
+        nap = Nap(anyio.Event())
         with self._waiting(nap) as lease:
             left = lease.wait()
             if isinstance(step, Until):
@@ -141,13 +131,13 @@ class Played:
                 await self._clock.wait_async(nap.woken, seconds)
                 _refuse(lease, too_long=too_long)
 
-    def _over(self, step: Until, nap: _Nap, until: float | None) -> bool:
+    def _over(self, step: Until, nap: Nap[Any], until: float | None) -> bool:
         if until is not None and self._clock.now() >= until:
             raise TimeoutError
         return step.event.is_set() or nap.woken.is_set()
 
     @contextlib.contextmanager
-    def _waiting(self, nap: _Nap) -> Generator[Lease, None, None]:
+    def _waiting(self, nap: Nap[Any]) -> Generator[Lease, None, None]:
         lease = self._lease()
         lease.waker, lease.managed = nap, True
         try:

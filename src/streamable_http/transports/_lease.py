@@ -7,12 +7,15 @@ whoever closes the stream can end the wait through it, before there is a respons
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, Self
+import threading
+from typing import Generic, Literal, Protocol, Self, TypeVar
+
+import anyio
 
 from .._clock import SYSTEM, Clock
 from .._values import Timeouts
 
-__all__ = ["FOREVER", "FixedLease", "Interrupted", "Lease", "LeaseTimeout", "lease_of"]
+__all__ = ["FOREVER", "FixedLease", "Interrupted", "Lease", "LeaseTimeout", "Nap", "lease_of"]
 
 FOREVER = 7 * 24 * 3600.0
 """Stands for "no timeout" where only a number will do; poll() takes no much larger one."""
@@ -30,6 +33,20 @@ class Waker(Protocol):
     def wake(self, lease: Lease, /) -> None:
         """Ends the wait, if it still is `lease`'s."""
         ...
+
+
+E = TypeVar("E", threading.Event, anyio.Event)
+
+
+class Nap(Generic[E]):
+    """A wait for `woken` that ends when the stream is closed."""
+
+    def __init__(self, woken: E) -> None:
+        self.woken: E = woken
+
+    def wake(self, lease: Lease, /) -> None:
+        """The stream is closed."""
+        self.woken.set()
 
 
 class Lease:
