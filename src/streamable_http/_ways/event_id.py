@@ -34,6 +34,11 @@ class ByEventID(Way):
         self._by = by
         self._first: ResponseInfo | None = None
         self._replay = Replay(())
+        self._dropped_before = 0
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped_before + self._replay.dropped
 
     def plan(self, target: Target, position: Position, *, begun: bool) -> Plan | None:
         event_id = position.event_id
@@ -73,12 +78,11 @@ class ByEventID(Way):
     def connected(self, head: ResponseInfo, position: Position, plan: Plan | None) -> None:
         if plan is None:
             self._first = head
+        self._dropped_before = self.dropped
         self._replay = Replay(position.behind)
 
     def keep(self, batch: Batch[T], before: Position) -> Batch[T]:
-        kept = self._replay.drop(batch)
-        self.dropped += len(batch.items) - len(kept.items)
-        return kept
+        return self._replay.drop(batch)
 
     def refusal(self, position: Position, *, live: bool) -> str:
         if not position.event_id:

@@ -33,6 +33,11 @@ class ByItem(Way):
         self._value = _reader(spec.get, "get")
         self._key = None if spec.key is None else _reader(spec.key, "key")
         self._edge: Position | None = None
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped
 
     def plan(self, target: Target, position: Position, *, begun: bool) -> Plan | None:
         if position.value is None:
@@ -102,7 +107,7 @@ class ByItem(Way):
                 kept.append(index)
             elif keys[index] not in edge.behind:
                 kept.append(index)
-        self.dropped += len(values) - len(kept)
+        self._dropped += len(values) - len(kept)
         return batch if len(kept) == len(values) else batch.only(kept)
 
     def _refused(self, batch: Batch[T], kept: list[int], index: int) -> Batch[T]:

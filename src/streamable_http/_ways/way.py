@@ -40,14 +40,17 @@ class Way:
     """How one stream goes on. This one knows none.
 
     Attributes:
-        dropped: Items that the server sent again and that were dropped, on all connections.
         etag: The validator of the bytes that positions count, or "".
         same_engine: Whether the engine in use goes on, in the midst of an item.
     """
 
-    dropped: int = 0
     etag: str = ""
     same_engine: bool = False
+
+    @property
+    def dropped(self) -> int:
+        """Items that the server sent again and that were dropped, on all connections."""
+        return 0
 
     def plan(self, target: Target, position: Position, *, begun: bool) -> Plan | None:
         """What to ask for to go on; None where the stream begins at its start.
