@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
@@ -35,6 +34,7 @@ from ._resume import (
 from ._retry import RetryPolicy
 from ._saving import Saver
 from ._settings import (
+    TOKEN,
     check_auth,
     checked_flag,
     checked_header_source,
@@ -52,7 +52,6 @@ T = TypeVar("T")
 
 _WAYS = (LastEventID, ItemCursor, ByteRange, NoResume)
 _NAMES = frozenset(StreamOptions.__optional_keys__)
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @frozen(kw_only=True)
@@ -165,7 +164,7 @@ def _check_order(order: Order[Any]) -> None:
         )
     if order.start.offset and order.decoder is not None:
         spec = _spec_of(order.decoder)
-        if spec is None or not spec.starts_at_records:
+        if spec is None or not spec().starts_at_records:
             raise ConfigurationError(
                 "start= is in the midst of a body, and this decoder has to read it from its "
                 "start: start without it, or use NDJSON(…), Lines() or Raw()"
@@ -198,7 +197,7 @@ def _check_names(options: Iterable[str]) -> None:
 
 
 def _checked_method(method: object) -> str:
-    if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+    if not isinstance(method, str) or not TOKEN.fullmatch(method):
         raise ConfigurationError(
             f"method={method!r} is not an HTTP method: pass text such as 'GET'"
         )

@@ -15,6 +15,7 @@ from ._reports import EventHook
 from ._values import Timeouts, without_secrets
 
 __all__ = [
+    "TOKEN",
     "check_auth",
     "check_transport",
     "checked_base_url",
@@ -31,7 +32,8 @@ __all__ = [
 ]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method or a header's name (RFC 9110, section 5.6.2)."""
 
 
 def check_auth(auth: object) -> None:
@@ -62,7 +64,7 @@ def checked_headers(headers: object, name: str) -> tuple[tuple[str, str], ...]:
             f"text, or pairs of text"
         ) from None
     for key, value in checked:
-        if not _TOKEN.fullmatch(key):
+        if not TOKEN.fullmatch(key):
             raise ConfigurationError(
                 f"{name}= has the name {key!r}, which HTTP does not allow: pass one of letters, "
                 f"digits and '-'"

@@ -25,8 +25,6 @@ Registry = Mapping[str, DecoderFactory[Any]]
 class _JSONBody(Spec[Any]):
     """Decodes `application/json` by its first byte: a value per line, unless it is an array."""
 
-    starts_at_records = True
-
     def build(self, context: Context, /) -> Engine[Any]:
         return _JSONBodyEngine(context)
 

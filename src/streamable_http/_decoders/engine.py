@@ -229,8 +229,6 @@ class Spec(abc.ABC, Generic[T_co]):
     """Whether there is a raw text of each item, to compare a `terminal="..."` with."""
     has_events: ClassVar[bool] = False
     """Whether items have an event type, for `Terminal(event=)` and `Failure(event=)`."""
-    starts_at_records: ClassVar[bool] = False
-    """Whether its engines can begin behind any record of a body (see `Engine`)."""
 
     @abc.abstractmethod
     def build(self, context: Context, /) -> Engine[T_co]:

@@ -44,7 +44,6 @@ class NDJSON(Spec[T]):
     type: Any
 
     accept: ClassVar[str] = "application/x-ndjson"
-    starts_at_records: ClassVar[bool] = True
 
     @overload
     def __init__(self: NDJSON[Any]) -> None: ...

@@ -26,7 +26,6 @@ class Lines(Spec[str]):
     """
 
     accept: ClassVar[str] = "text/plain"
-    starts_at_records: ClassVar[bool] = True
 
     def build(self, context: Context, /) -> Engine[str]:
         """A fresh engine for one connection.
@@ -42,7 +41,6 @@ class Raw(Spec[bytes]):
     """Hands the bytes over as they come, untouched. How they are cut means nothing."""
 
     has_records: ClassVar[bool] = False
-    starts_at_records: ClassVar[bool] = True
 
     def build(self, context: Context, /) -> Engine[bytes]:
         return _Chunks(context.offset)
