@@ -82,16 +82,7 @@ def life_of(trial: Trial) -> Life:
     """The truth of a trial, before anything has happened."""
     scenario = trial.model
     rng = Random(scenario.seed)
-    resource = make_resource(
-        scenario.form,
-        scenario.count,
-        ids=scenario.ids,
-        inside=scenario.server in {"query", "body", "header"},
-        noise=scenario.noise,
-        repeats=scenario.repeats,
-        terminal=scenario.terminal,
-        rng=rng,
-    )
+    resource = make_resource(scenario, rng)
     if trial.twins:
         resource = with_twins(resource)
     server = ModelServer(resource, scenario.server, scenario.manner)

@@ -72,14 +72,5 @@ def _stops(way: Scenario) -> Iterator[Scenario]:
 
 
 def _size(way: Scenario) -> int:
-    resource = make_resource(
-        way.form,
-        way.count,
-        ids=way.ids,
-        inside=way.server in {"query", "body", "header"},
-        noise=way.noise,
-        repeats=way.repeats,
-        terminal=way.terminal,
-        rng=Random(way.seed),
-    )
+    resource = make_resource(way, Random(way.seed))
     return len(resource.body())

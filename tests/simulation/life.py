@@ -51,16 +51,7 @@ class Life:
 def live(scenario: Scenario) -> Life:
     """Plays a scenario to its end."""
     rng = Random(scenario.seed)
-    resource = make_resource(
-        scenario.form,
-        scenario.count,
-        ids=scenario.ids,
-        inside=scenario.server in {"query", "body", "header"},
-        noise=scenario.noise,
-        repeats=scenario.repeats,
-        terminal=scenario.terminal,
-        rng=rng,
-    )
+    resource = make_resource(scenario, rng)
     policy = shttp.RetryPolicy(stop=scenario.tries)
     network = Network(
         scenario,

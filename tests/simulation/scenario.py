@@ -30,7 +30,11 @@ class Scenario:
         seed: Of whatever is left to chance: chunks, jitter, acknowledgements, noise.
         form: The format, a key of `truth.DECODERS`.
         count: Items of the stream.
-        ids: See `truth.make_resource`; `noise`, `repeats` and `terminal` likewise.
+        ids: "all", "some", "first", "none", "reset" (now and then an empty one), "odd" (some that
+            no header can carry) or "unicode".
+        noise: Whether there is something between items: comments, heartbeats, `retry:`, ids alone.
+        repeats: Whether items look the same now and then.
+        terminal: "none", "text" (not delivered), "event" or "predicate" (the last item).
         framing: "chunked", "length", or "close".
         gzip: Whether the body is compressed.
         server: How the server goes on: "last-event-id", "range", "query", "body", "header", or

@@ -12,6 +12,8 @@ from attrs import frozen
 
 import streamable_http as shttp
 
+from .scenario import Scenario
+
 __all__ = ["DECODERS", "MEDIA_TYPES", "Resource", "make_resource", "values_of"]
 
 DECODERS: Mapping[str, Any] = {
@@ -81,30 +83,15 @@ def values_of(form: str, item: Any) -> list[Any]:
     return [item]
 
 
-def make_resource(
-    form: str,
-    count: int,
-    *,
-    ids: str,
-    inside: bool,
-    noise: bool,
-    repeats: bool,
-    terminal: str,
-    rng: Random,
-) -> Resource:
-    """Makes a stream.
+def make_resource(scenario: Scenario, rng: Random) -> Resource:
+    """Makes the stream of a scenario.
 
-    Args:
-        form: A key of `DECODERS`.
-        count: How many items.
-        ids: "all", "some", "first", "none", "reset" (now and then an empty one), "odd" (some that
-            no header can carry) or "unicode".
-        inside: Whether the ids are numbers inside of the items, and so part of their text.
-        noise: Whether there is something between items: comments, heartbeats, `retry:`, ids alone.
-        repeats: Whether items look the same now and then.
-        terminal: "none", "text" (not delivered), "event" or "predicate" (the last item).
-        rng: Decides the rest.
+    Where the server goes on with a value of the items, their ids are numbers inside of them. `rng`
+    decides the rest.
     """
+    form, count, ids = scenario.form, scenario.count, scenario.ids
+    noise, repeats, terminal = scenario.noise, scenario.repeats, scenario.terminal
+    inside = scenario.server in {"query", "body", "header"}
     places = [not inside or _id(number, ids, rng) for number in range(count)]
     texts = [_text(number, place, repeats, noise, rng) for number, place in enumerate(places)]
     if inside:
