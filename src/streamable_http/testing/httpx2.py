@@ -17,8 +17,8 @@ class _Body(Played, httpx2.SyncByteStream, httpx2.AsyncByteStream):
 class ScriptedTransport(Transport, httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     """A transport for httpx2 that plays scripts, sync and async, without a socket.
 
-    Pass it as `transport=` to a `Client` or `AsyncClient` of ours or of httpx's.
-    `streamable_http.testing.httpx2` has the same for httpx2.
+    Pass it as `transport=` to a `Client` or `AsyncClient` of httpx2's, and that as `http=` to ours.
+    `streamable_http.testing` has the same for httpx.
     """
 
     _flavour = httpx2
