@@ -189,8 +189,11 @@ class _Background(_Governing[T, R]):
         self._threads: list[threading.Thread] = []
 
     def _start_threads(self, run: Callable[[], object], name: str, count: int = 1) -> None:
-        if not self._threads and not self._closed:
-            self._threads = [start(run, name) for _ in range(count)]
+        if self._threads:
+            return
+        with self._changed:  # whoever closes the stream meanwhile finds all of them, or none
+            if not self._closed:
+                self._threads = [start(run, name) for _ in range(count)]
 
     def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Waits; raises `StreamClosed` if the stream is closed meanwhile."""

@@ -17,7 +17,8 @@ import pytest
 from driver import Face
 from server import Server, cut, events, hold, reply, streamed
 
-from streamable_http import Request, SSEData, StreamClosed
+from streamable_http import Client, Request, SSEData, SSEText, StreamClosed, _pipeline
+from streamable_http._threads import start
 
 NUMBERS = SSEData(int)
 TASKS = [Face("asyncio"), Face("asyncio", 8), Face("trio"), Face("trio", 8)]
@@ -375,6 +376,39 @@ def test_ctrl_c_while_a_list_is_gathered_is_raised_at_once(server: Server) -> No
         child.send_signal(signal.SIGINT)
         output, errors = child.communicate(timeout=10)
     assert (output, errors) == ("interrupted\n", "")
+
+
+def test_closing_while_threads_are_being_started_waits_for_them(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, done, gate = threading.Event(), threading.Event(), threading.Event()
+    made: list[threading.Thread] = []
+
+    def slowly(run: Callable[[], object], name: str) -> threading.Thread:
+        made.append(start(run, name))
+        if len(made) == 4:
+            began.set()
+            done.wait(0.3)  # closing must not be done before all threads are known
+        return made[-1]
+
+    monkeypatch.setattr(_pipeline, "start", slowly)
+    url = server.serve("/", streamed(events(*range(9)), hold()))
+    with Client(trust_env=False, verify=False) as client:
+        stream = client.stream("GET", url, decoder=SSEText()).open()
+        mapped = stream.map(lambda _: gate.wait(0.5), max_concurrent=4)
+
+        def close() -> None:
+            began.wait()
+            stream.close()
+            done.set()
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        with pytest.raises(StreamClosed):
+            next(mapped)
+        done.wait()
+        assert not [one for one in made if one.is_alive()]
+        closing.join()
 
 
 # Threads that race -----------------------------------------------------------------------------
