@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from ctrl_c import press_ctrl_c
 
 from streamable_http import __version__
 from streamable_http.cli.exits import Exit, missing
@@ -61,7 +62,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 def interrupt(process: subprocess.Popen[str]) -> str:
     """Ctrl-C; what is said on stderr."""
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     _, told = process.communicate(timeout=SECONDS)
     assert "Traceback" not in told
     return told

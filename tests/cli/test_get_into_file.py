@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ctrl_c import press_ctrl_c
 from server import Script, Server, Step, cut, delay, head, hold, reply, send
 
 from streamable_http.cli.app import run
@@ -87,18 +88,20 @@ def test_what_was_cut_goes_on_with_the_same_command(
 
 
 @pytest.mark.usefixtures("heeds_ctrl_c")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_a_process_that_ends_early(server: Server, tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize("stop", [press_ctrl_c, subprocess.Popen.kill], ids=["Ctrl-C", "kill -9"])
+def test_a_process_that_ends_early(
+    server: Server, tmp_path: Path, stop: Callable[[subprocess.Popen[str]], None]
+) -> None:
     path, note = tmp_path / "file", tmp_path / "file.part.json"
     sends_on = [delay(0.6), send(BODY[HALF : HALF + 9]), hold()]  # by now it is time to save
     url = server.serve("/", part_of_it(*sends_on), part_of_it(first=HALF + 9, to=len(BODY)))
     with started(*arguments(url, path)) as process:
         wait_for(note)
-        process.send_signal(how)
+        stop(process)
         _, told = process.communicate(timeout=SECONDS)
         code = process.returncode
     assert not path.exists()
-    if how == signal.SIGINT:
+    if stop is press_ctrl_c:
         assert code == Exit.INTERRUPTED
         assert told.endswith("the same command goes on behind it\ninterrupted\n")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ctrl_c import press_ctrl_c
 from driver import Face
 from races import race
 from server import Server, delay, events, hold, reply, streamed, unreachable
@@ -256,7 +256,7 @@ def test_ctrl_c_leaves_nothing(server: Server, runtime: str, prefetch: str) -> N
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "1\n"
-        child.send_signal(signal.SIGINT)
+        press_ctrl_c(child)
         output, errors = child.communicate(timeout=10)
     assert output == "interrupted 1\n"
     assert errors == ""

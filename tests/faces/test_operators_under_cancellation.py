@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from ctrl_c import press_ctrl_c
 from driver import Face
 from server import Server, cut, events, hold, reply, streamed
 
@@ -372,8 +372,7 @@ def test_ctrl_c_while_a_list_is_gathered_is_raised_at_once(server: Server) -> No
     ) as child:
         assert child.stdout is not None
         assert [child.stdout.readline() for _ in range(3)] == ["1\n", "2\n", "3\n"]
-        time.sleep(0.05)  # it waits for the fourth
-        child.send_signal(signal.SIGINT)
+        press_ctrl_c(child)  # it waits for the fourth
         output, errors = child.communicate(timeout=10)
     assert (output, errors) == ("interrupted\n", "")
 

@@ -17,6 +17,7 @@ import anyio
 import anyio.lowlevel
 import httpx2
 import pytest
+from ctrl_c import press_ctrl_c
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_harness import served
@@ -307,7 +308,7 @@ def test_the_command(server: Server) -> None:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("serving on ").strip()
         asyncio.run(main(url))
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
         _, errors = process.communicate(timeout=10)
     assert "Traceback" not in errors
     assert server.requests[0].headers["authorization"] == "Bearer own"
