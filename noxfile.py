@@ -100,6 +100,13 @@ def mutate(session: nox.Session) -> None:
     session.run("mutmut", "results")
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, in docs/_build; every warning is an error."""
+    session.install("-e.[demo,agents,mcp]", "--group=docs")
+    session.run("sphinx-build", "-EW", "--keep-going", "-b=html", "docs", "docs/_build")
+
+
 @nox.session(venv_backend="uv")
 def build(session: nox.Session) -> None:
     """The sdist and the wheel made of it: their content, and the wheel alone in a clean place."""

@@ -22,7 +22,7 @@ _EVENT_STREAM = "text/event-stream"
 
 @frozen
 class SSE(Spec[ServerSentEvent]):
-    """Decodes an event stream into `ServerSentEvent`s.
+    """Decodes an event stream into `ServerSentEvent` items.
 
     The stream is UTF-8 whatever its charset says; bytes that are not become U+FFFD.
 
