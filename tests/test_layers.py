@@ -46,7 +46,11 @@ LAYERS = (
         " _part_file _download _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
     ),
-    layer("facade", "__init__ decoders service _convention testing compat", "httpx_sse pytest"),
+    layer(
+        "facade",
+        "__init__ decoders progress service _convention testing compat",
+        "httpx_sse pytest rich",
+    ),
 )
 PURE = frozenset({"values", "decoders", "session"})
 EXTRAS = {

@@ -62,6 +62,7 @@ from .decoders import (
     adecode,
     decode,
 )
+from .progress import track
 from .service import AsyncStreamService, Health, Processed, StreamInfo, StreamService
 
 __all__ = [
@@ -138,4 +139,5 @@ __all__ = [
     "__version__",
     "adecode",
     "decode",
+    "track",
 ]

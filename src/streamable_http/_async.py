@@ -124,6 +124,8 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
             await reading.close()
         for operator in self._governors:
             await operator._stop()
+        for action in self._closers:
+            action()
         saver = self._opening.saver
         if saver is not None and not saver.over:
             with anyio.CancelScope(shield=True):

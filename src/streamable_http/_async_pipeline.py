@@ -24,7 +24,7 @@ from ._tasks import Task, applied, spawn, stop_all
 from ._turns import Over, Turns
 from ._values import Cursor
 
-__all__ = ["batched", "mapped"]
+__all__ = ["Derived", "batched", "mapped"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ def batched(source: AsyncFlow[T], size: int | None, seconds: float | None) -> As
     return _TimedBatches(source, size, seconds)
 
 
-class _Derived(AsyncFlow[R], Generic[T, R]):
+class Derived(AsyncFlow[R], Generic[T, R]):
     """An operator in front of another flow, to which all goes through that it does not change."""
 
     def __init__(self, upstream: AsyncFlow[T]) -> None:
@@ -81,7 +81,7 @@ class _Derived(AsyncFlow[R], Generic[T, R]):
         return self._upstream._mark()
 
 
-class _Mapped(_Derived[T, R]):
+class _Mapped(Derived[T, R]):
     """One item at a time: the item in hand here is the one in hand upstream."""
 
     def __init__(self, upstream: AsyncFlow[T], fn: Callable[[T], Any]) -> None:
@@ -102,7 +102,7 @@ class _Mapped(_Derived[T, R]):
         return result
 
 
-class _Governing(_Derived[T, R]):
+class _Governing(Derived[T, R]):
     """An operator that takes more items than it has handed on, and so keeps the cursor itself."""
 
     def __init__(self, upstream: AsyncFlow[T]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from ._delivery import Delivery, Mark
@@ -37,6 +37,7 @@ class Handle(Generic[T, G]):
         self._items: Iterator[T] = iter(())
         self._governors: list[G] = []
         self._closed = False
+        self._closers: list[Callable[[], object]] = []
 
     @property
     def response(self) -> ResponseInfo:
@@ -75,6 +76,10 @@ class Handle(Generic[T, G]):
     def _govern(self, operator: G) -> None:
         """From now on an operator that reads ahead says how far the cursor is."""
         self._governors.append(operator)
+
+    def _at_close(self, action: Callable[[], object]) -> None:
+        """What is to be done once the stream was closed."""
+        self._closers.append(action)
 
     def _refuse_closed(self) -> None:
         if self._closed:

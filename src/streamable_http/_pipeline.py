@@ -20,7 +20,7 @@ from ._threads import join_all, start
 from ._turns import Over, Turns
 from ._values import Cursor
 
-__all__ = ["batched", "mapped"]
+__all__ = ["Derived", "batched", "mapped"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +58,7 @@ def applied(fn: Callable[[T], R], item: T) -> R:
         raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
 
 
-class _Derived(Flow[R], Generic[T, R]):
+class Derived(Flow[R], Generic[T, R]):
     """An operator in front of another flow, to which all goes through that it does not change."""
 
     def __init__(self, upstream: Flow[T]) -> None:
@@ -86,7 +86,7 @@ class _Derived(Flow[R], Generic[T, R]):
         return self._upstream._mark()
 
 
-class _Mapped(_Derived[T, R]):
+class _Mapped(Derived[T, R]):
     """One item at a time: the item in hand here is the one in hand upstream."""
 
     def __init__(self, upstream: Flow[T], fn: Callable[[T], R]) -> None:
@@ -107,7 +107,7 @@ class _Mapped(_Derived[T, R]):
         return result
 
 
-class _Governing(_Derived[T, R]):
+class _Governing(Derived[T, R]):
     """An operator that takes more items than it has handed on, and so keeps the cursor itself."""
 
     def __init__(self, upstream: Flow[T]) -> None:

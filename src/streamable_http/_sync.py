@@ -120,6 +120,8 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
             reading.close()
         for operator in self._governors:
             operator._stop()
+        for action in self._closers:
+            action()
         saver = self._opening.saver
         if saver is not None:
             saver.finish(self.cursor)

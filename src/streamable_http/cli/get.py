@@ -32,10 +32,10 @@ from streamable_http import (
     StreamEvent,
     StreamOptions,
 )
+from streamable_http.progress import shown_progress
 
 from .console import QuietConsole, plain
 from .exits import Exit
-from .progress import shown_progress
 from .request import Target
 
 __all__ = ["DecoderName", "Output", "run_get"]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamable_http import AsyncStreamService, Failed, StreamTruncated
+from streamable_http.progress import shown_progress
 
-from ..cli.progress import shown_progress
 from .stage import Stage
 from .verify import Mismatch
 
