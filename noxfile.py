@@ -31,11 +31,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy and pyright, both strict, and the completeness of the public types."""
+    """mypy and pyright, both strict; the public types are complete, and clear to ty, too."""
     session.install(SDKS, "--group=test", "--group=agents", "--group=types")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "streamable_http", "--ignoreexternal")
+    # A third reader, of the interface alone while it is young.
+    session.run("ty", "check", "--error-on-warning", "tests/typing/api.py")
 
 
 @nox.session

@@ -125,10 +125,15 @@ def reading(client: shttp.Client) -> None:
         assert_type(users.batches(), shttp.Flow[list[User]])
         assert_type(users.batches(10, seconds=1.5), shttp.Flow[list[User]])
         assert_type(users.process(print, on_progress=lambda p: p.rate), shttp.Summary)
+        assert_type(shttp.track(users), shttp.Flow[User])
         assert_type(users.collect(), list[User])
         assert_type(users.collect(max_items=3), list[User])
-        assert_type(users.reduce(lambda total, user: total + len(user.name), 0), int)
+        assert_type(users.reduce(add_length, 0), int)
         assert_type(users.reduce(add_name, ""), str)
+
+
+def add_length(total: int, user: User) -> int:
+    return total + len(user.name)
 
 
 def add_name(names: str, user: User) -> str:
@@ -162,7 +167,7 @@ async def writing(client: shttp.Client, aclient: shttp.AsyncClient) -> None:
     body, abody = client.stream("GET", ""), aclient.stream("GET", "", decoder=shttp.Raw())
     assert_type(body.write_to("a"), shttp.Summary)
     assert_type(await abody.write_to(Path("a"), on_progress=lambda p: p.eta), shttp.Summary)
-    client.stream("GET", "", decoder=shttp.Lines()).write_to("a")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    client.stream("GET", "", decoder=shttp.Lines()).write_to("a")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # ty: ignore[invalid-argument-type]
 
 
 # Many ----------------------------------------------------------------------------------------
@@ -273,7 +278,7 @@ def seen(event: shttp.StreamEvent) -> None:
         case shttp.Ended():
             assert_type(event.stats, shttp.StreamStats)
         case _:
-            assert_type(event, shttp.StreamEvent)
+            assert_type(event.request, str)
 
 
 def on_bad_item(error: shttp.DecodeError) -> None:
@@ -348,11 +353,11 @@ def stores() -> None:
 def refused(client: shttp.Client) -> None:
     """What a checker must not let pass."""
     client.stream("GET", "", timout=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    client.stream("GET", "", prefetch="8")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    client.stream("GET", "", decoder=shttp.SSE)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    client.stream("GET", "", timeout=httpx.Timeout(3))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    shttp.Client("", {})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    shttp.Timeouts(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.stream("GET", "", prefetch="8")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]  # ty: ignore[invalid-argument-type]
+    client.stream("GET", "", decoder=shttp.SSE)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]  # ty: ignore[no-matching-overload]
+    client.stream("GET", "", timeout=httpx.Timeout(3))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]  # ty: ignore[invalid-argument-type]
+    shttp.Client("", {})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # ty: ignore[too-many-positional-arguments]
+    shttp.Timeouts(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # ty: ignore[too-many-positional-arguments]
 
 
 def clients() -> None:
