@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from server import Server, chunk, cut, head, reply, streamed
 
 from streamable_http.demo.server import running
 
@@ -22,9 +24,9 @@ def service() -> Iterator[str]:
         yield url
 
 
-def output(name: str, service: str, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name), service],
+def ran(name: str, service: str, cwd: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), service, *more],
         cwd=cwd,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
@@ -32,7 +34,12 @@ def output(name: str, service: str, cwd: Path) -> str:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+
+
+def output(name: str, service: str, cwd: Path, *more: str, told: str = "") -> str:
+    done = ran(name, service, cwd, *more)
+    assert done.returncode == 0, done.stderr
+    assert told in done.stderr if told else done.stderr == ""
     return done.stdout
 
 
@@ -77,8 +84,99 @@ def test_pipeline(service: str, tmp_path: Path) -> None:
     assert last == "200 users in 8 batches; a restart would go on after 200"
 
 
+def chat(*words: str) -> bytes:
+    """A chat completion as it comes, without its end."""
+    chunks = [{"choices": [{"delta": {"content": word}, "index": 0}]} for word in words]
+    return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks)
+
+
+def test_llm_chat(server: Server, tmp_path: Path) -> None:
+    path = "/v1/chat/completions"
+    body = chat("Water", " that", " moves", ".")
+    server.serve(path, streamed(chunk(body + b"data: [DONE]\n\n")))
+    assert output("llm_chat.py", server.url, tmp_path) == "Water that moves.\n"
+    assert json.loads(server.requests[0].body)["stream"] is True
+
+    for ending in (b"", b'data: {"error": {"message": "overloaded"}}\n\n'):
+        server.serve(path, streamed(chunk(body + ending)))
+        done = ran("llm_chat.py", server.url, tmp_path)
+        assert done.returncode == 1
+        assert done.stdout.startswith("Water that moves.\n[not the whole answer: Stream")
+
+
+def test_feed_across_restarts(service: str, tmp_path: Path) -> None:
+    gone = "the connection is gone"
+    runs = [
+        output("feed_across_restarts.py", service, tmp_path, "30", told=told)
+        for told in (gone, gone, gone)
+    ]
+
+    assert [int(line.split()[0]) for run in runs for line in run.splitlines()] == [*range(1, 91)]
+
+
+def test_resumed_export(server: Server, tmp_path: Path) -> None:
+    body = bytes(range(256)) * 4000
+    half = len(body) // 2
+    ranged = {"etag": '"1"', "accept_ranges": "bytes"}
+    rest = {"content_length": str(half), "content_range": f"bytes {half}-{2 * half - 1}/{2 * half}"}
+    url = server.serve(
+        "/export",
+        [head(content_length=str(len(body)), **ranged), body[:half], cut()],
+        reply(status=403),
+        [head(206, **rest, **ranged), body[half:]],
+    )
+    done = ran("resumed_export.py", url, tmp_path)
+    assert (done.returncode, done.stdout[:11]) == (1, "interrupted")
+    assert not (tmp_path / "export.bin").exists()
+
+    again = output("resumed_export.py", url, tmp_path, told="100%")
+    assert again == f"export.bin is complete: {half:,} bytes came in this run\n"
+    assert (tmp_path / "export.bin").read_bytes() == body
+
+
+def test_fan_in_of_many(service: str, tmp_path: Path) -> None:
+    told = output("fan_in_of_many.py", service, tmp_path)
+
+    assert told == "200 feeds, 5,000 records, 25 each at least\n"
+
+
+def test_live_analytics(service: str, tmp_path: Path) -> None:
+    *lines, last = output("live_analytics.py", service, tmp_path).splitlines()
+
+    assert lines[-1].startswith("500 so far, most on /docs/streams: 38,485")
+    assert last == "50.1% stayed"
+
+
+def test_data_migration(service: str, tmp_path: Path) -> None:
+    for user in ("70", "420"):
+        assert ran("data_migration.py", service, tmp_path, user).returncode == 1
+
+    assert output("data_migration.py", service, tmp_path) == "1000 rows, 1000 users\n"
+
+
+def test_log_processing(service: str, tmp_path: Path) -> None:
+    told = output("log_processing.py", service, tmp_path, told="logs: 250")
+
+    assert told.startswith("250 lines, 0 of them odd; errors: billing ")
+
+
+def test_notebook(service: str, tmp_path: Path) -> None:
+    announced, first, last = output("notebook.py", service, tmp_path, told="metrics").splitlines()
+
+    assert announced == "150 announced"
+    assert first.startswith(("cpu.load", "memory.used", "disk.read", "net.sent"))
+    assert last.endswith("the end was proved by terminal")
+    assert last.startswith("150 values")
+
+
 def test_every_example_has_a_test() -> None:
     # The agent needs its SDKs: its test is in tests/agents.
     names = {path.stem for path in EXAMPLES.glob("*.py")} - {"agent"}
 
     assert names == {name for name in names if f"test_{name}" in globals()}
+
+
+def test_the_page_lists_every_example() -> None:
+    page = (EXAMPLES.parent / "docs" / "examples.md").read_text(encoding="utf-8")
+
+    assert {*re.findall(r"examples/(\w+)\.py\)", page)} == {p.stem for p in EXAMPLES.glob("*.py")}
