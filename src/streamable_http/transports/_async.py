@@ -13,6 +13,7 @@ import httpcore
 
 from ._blocking import SocketOption
 from ._lease import Lease, lease_of
+from ._merging import AsyncMergingStream
 
 __all__ = ["LeasedBackend"]
 
@@ -148,7 +149,7 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
 
     async def _connected(
         self, timeout: float | None, connect: Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
-    ) -> LeasedStream:
+    ) -> httpcore.AsyncNetworkStream:
         opened: list[httpcore.AsyncNetworkStream] = []
 
         async def step() -> None:
@@ -163,4 +164,4 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
                 for stream in opened:
                     await stream.aclose()
             raise
-        return LeasedStream(opened[0])
+        return AsyncMergingStream.around(LeasedStream(opened[0]))

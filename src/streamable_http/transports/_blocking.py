@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import httpcore
 
 from ._lease import Interrupted, Lease, lease_of
+from ._merging import MergingStream
 
 __all__ = ["BlockingBackend"]
 
@@ -246,7 +247,8 @@ class BlockingBackend(httpcore.NetworkBackend):
                     stream = BlockingStream(socket.socket(family, kind, protocol))
                     # An address that swallows packets leaves time for the others.
                     share = len(addresses) - tried
-                    return stream.connect(_Route(address, options, local), lease, share)
+                    stream.connect(_Route(address, options, local), lease, share)
+                    return MergingStream.around(stream)
                 except Interrupted:
                     raise
                 except OSError as exc:
@@ -262,7 +264,8 @@ class BlockingBackend(httpcore.NetworkBackend):
         lease = lease_of(timeout)
         with _mapped(lease, httpcore.ConnectTimeout, httpcore.ConnectError):
             stream = BlockingStream(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            return stream.connect(_Route(path, (*(socket_options or ()),), None), lease)
+            stream.connect(_Route(path, (*(socket_options or ()),), None), lease)
+            return MergingStream.around(stream)
 
 
 class _Route(NamedTuple):

@@ -1,0 +1,227 @@
+"""Makes one HTTP chunk of the many that a read may hold; no I/O.
+
+Servers send a chunk for each event, and httpx's HTTP parser, which is written in Python, takes
+longer over a chunk than all else takes over the event. So the chunks of a body are taken apart by
+llhttp (httptools), and what one read brought is handed on as a single chunk. The parser behind
+still reads the head, and decides by itself where the message ends.
+
+Two parsers are a danger where they read one message differently. Hence:
+
+- The head is passed on as it came. A body is merged only where the head leaves no doubt: HTTP/1.1,
+  `chunked` alone, no Content-Length, not folded, lines that end with CRLF. All else is passed on
+  untouched, and so is the rest of the connection if there is any doubt about where it ends.
+- Of a merged body only the bytes go on, in framing that is ours. What llhttp refuses is refused,
+  or, where it refuses the very first read of a body, left to the parser behind from there on.
+- Bytes that come behind a body belong to nobody: the connection is not used again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+
+__all__ = ["ChunkMerger", "FramingError"]
+
+_REQUEST = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ \r\n]+ HTTP/1\.1\r\n")
+_STATUS = re.compile(rb"HTTP/1\.1 ([1-9][0-9]{2})(?: [^\r\n]*)?")
+_NOT_MERGED = frozenset({b"CONNECT", b"PRI"})
+_LARGEST_HEAD = 100 * 1024
+_MOST_FRAMING = 100 * 1024
+"""What httpx allows a head, and the line of a chunk, to be."""
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+_LAST = b"0\r\n\r\n"
+
+
+class FramingError(Exception):
+    """The body's chunks are not what HTTP says they are (RFC 9112, section 7.1)."""
+
+
+class ChunkMerger:
+    """Sees what one connection sends and receives, and rewrites what is received.
+
+    Attributes:
+        soiled: Whether something came behind a message: the connection must not be used again.
+    """
+
+    def __init__(self) -> None:
+        self.soiled = False
+        self._read: Callable[[bytes], bytes] = self._pass
+        self._idle = True  # no exchange is under way
+        self._untouched = False  # for good
+        self._method = b""
+        self._head = bytearray()
+        self._left = 0
+        self._chunks = _Chunks()
+        self._fresh = True  # nothing of the body was read yet
+        self._silent = 0  # bytes since the last one of the body
+        self._failure: FramingError | None = None
+
+    def sent(self, data: bytes) -> None:
+        """`data` is sent: if it begins a request, what comes next is a response's head."""
+        if self._untouched or self._read == self._begin:
+            return
+        if not self._idle:
+            # Nobody sends while a response is being read: this is no plain exchange.
+            self._give_up()
+            return
+        request = _REQUEST.match(data)
+        if request is None:
+            return  # a proxy is being greeted
+        self._method = request[1]
+        if self._method in _NOT_MERGED:
+            self._give_up()
+            return
+        self._idle, self._read = False, self._begin
+
+    def received(self, data: bytes) -> bytes:
+        """What to hand on in place of `data`; nothing, if it was only framing.
+
+        Raises:
+            FramingError: The framing is broken, or there is no end to it.
+        """
+        return self._read(data)
+
+    def check(self) -> None:
+        """Raises the `FramingError` that came behind bytes which were handed on first."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _give_up(self) -> None:
+        self._untouched, self._read = True, self._pass
+
+    def _pass(self, data: bytes) -> bytes:
+        return data
+
+    def _begin(self, data: bytes) -> bytes:
+        self._read = self._read_head
+        return self._read_head(data)
+
+    def _read_head(self, data: bytes) -> bytes:
+        self._head += data
+        end = self._head.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._head) > _LARGEST_HEAD:
+                self._give_up()
+            return data
+        head, behind = bytes(self._head[:end]), len(self._head) - end - 4
+        self._head = bytearray()
+        self._take_head(head)
+        stop = len(data) - behind
+        return data[:stop] + self._read(data[stop:]) if behind else data
+
+    def _take_head(self, head: bytes) -> None:
+        """Decides how the body is read."""
+        status, fields = _fields(head)
+        length = fields.get(b"content-length")
+        coding = fields.get(b"transfer-encoding")
+        if status is None or status == 101:
+            self._give_up()
+        elif status < 200:
+            self._read = self._begin  # another head comes
+        elif self._method == b"HEAD" or status in {204, 304}:
+            self._finish()
+        elif coding is not None:
+            if length is not None or coding.lower() != b"chunked":
+                self._give_up()
+            else:
+                self._chunks, self._silent, self._fresh = _Chunks(), 0, True
+                self._read = self._merge
+        elif length is not None and length.isdigit():
+            self._left, self._read = int(length), self._count
+            if not self._left:
+                self._finish()
+        else:
+            self._give_up()  # it lasts as long as the connection
+
+    def _count(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left == 0:
+            self._finish()
+        elif self._left < 0:
+            self._give_up()
+        return data
+
+    def _merge(self, data: bytes) -> bytes:
+        chunks, fresh = self._chunks, self._fresh
+        self._fresh = False
+        try:
+            chunks.feed(data)
+        except httptools.HttpParserError as exc:
+            if fresh and not chunks.complete:
+                # All of this body is still at hand, so one parser can have the whole of it.
+                self._give_up()
+                return data
+            self._fail(f"the response's chunks are malformed: {exc}", unless=chunks.complete)
+        body = chunks.taken()
+        self._silent = 0 if body else self._silent + len(data)
+        if self._silent > _MOST_FRAMING:
+            self._fail(f"{self._silent:,} bytes came without one of the body")
+        merged = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        if chunks.complete:
+            self._finish()
+            return merged + _LAST
+        if not merged:
+            self.check()
+        return merged
+
+    def _fail(self, why: str, *, unless: bool = False) -> None:
+        """The framing is broken; or, behind a body that is complete, it is none of the body's."""
+        if unless:
+            self.soiled = True
+        else:
+            self._failure = FramingError(why)
+
+    def _finish(self) -> None:
+        self.soiled = self.soiled or self._chunks.begun
+        self._idle, self._read = True, self._pass
+        if self.soiled:
+            self._give_up()
+
+
+class _Chunks:
+    """The chunks of one body, read by llhttp."""
+
+    def __init__(self) -> None:
+        self._bodies: list[bytes] = []
+        self.complete = self.begun = False
+        # llhttp calls these; bytes go straight into the list, without a function of ours.
+        self.on_body = self._bodies.append
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._parser.feed_data(_CHUNKED)
+        self.begun = False
+
+    def on_message_begin(self) -> None:
+        """Another message begins, behind the body."""
+        self.begun = True
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes; raises httptools' `HttpParserError`."""
+        self._parser.feed_data(data)
+
+    def taken(self) -> bytes:
+        """The bytes of the body that came since the last call."""
+        body = self._bodies[0] if len(self._bodies) == 1 else b"".join(self._bodies)
+        self._bodies.clear()
+        return body
+
+
+def _fields(head: bytes) -> tuple[int | None, dict[bytes, bytes]]:
+    """Status and header fields; no status where another parser might read them differently."""
+    lines = head.split(b"\r\n")
+    status = _STATUS.fullmatch(lines[0])
+    fields: dict[bytes, bytes] = {}
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        doubled = name in fields and name in {b"content-length", b"transfer-encoding"}
+        if not colon or doubled or name.strip() != name or b"\n" in line or b"\r" in line:
+            return None, {}
+        fields[name] = value.strip(b" \t")
+    return (int(status[1]) if status else None), fields
