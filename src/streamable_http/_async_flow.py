@@ -9,7 +9,7 @@ import abc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from ._checks import check_number
+from ._checks import check_callable, check_number
 from ._delivery import Mark
 from ._errors import StreamError
 from ._progress import ProgressTeller
@@ -147,6 +147,7 @@ class AsyncFlow(abc.ABC, Generic[T]):
 
     async def reduce(self, fn: Callable[[A, T], A | Awaitable[A]], initial: A) -> A:
         """Folds all items into one value: each is combined by `fn(accumulated, item)`."""
+        check_callable(fn, "fn")
         value = initial
         async for item in self:
             value = await applied(fn, value, item)

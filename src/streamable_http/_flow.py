@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._checks import check_number
+from ._checks import check_callable, check_number, refuse_async
 from ._delivery import Mark
 from ._errors import StreamError
 from ._progress import ProgressTeller
@@ -134,6 +134,8 @@ class Flow(abc.ABC, Generic[T]):
 
     def reduce(self, fn: Callable[[A, T], A], initial: A) -> A:
         """Folds all items into one value: each is combined by `fn(accumulated, item)`."""
+        check_callable(fn, "fn")
+        refuse_async(fn, "fn")
         value = initial
         for item in self:
             value = fn(value, item)

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from ._call import USE_CLIENTS_AUTH, Call, Pairs
 from ._checkpoint import checked_checkpoint
+from ._checks import refuse_async
 from ._clock import Clock
 from ._decoders.choose import check_factory
 from ._decoders.engine import Context, DecoderFactory, Position, Spec
@@ -269,6 +270,7 @@ def _replayable(content: object) -> bool:
 
 
 def _checked_terminal(value: Any) -> Any:
+    refuse_async(value, "terminal")
     if value is None or isinstance(value, Terminal) or callable(value):
         return value
     if isinstance(value, str) and value:
@@ -280,6 +282,7 @@ def _checked_terminal(value: Any) -> Any:
 
 
 def _checked_failure(value: Any) -> Any:
+    refuse_async(value, "failure")
     if value is None or isinstance(value, Failure) or callable(value):
         return value
     raise ConfigurationError(
@@ -289,6 +292,7 @@ def _checked_failure(value: Any) -> Any:
 
 
 def _checked_bad_item(value: Any) -> Any:
+    refuse_async(value, "on_bad_item")
     if value in {"raise", "skip"} if isinstance(value, str) else callable(value):
         return value
     raise ConfigurationError(

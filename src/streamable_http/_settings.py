@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
+from ._checks import refuse_async
 from ._errors import ConfigurationError
 from ._reports import EventHook
 from ._values import Timeouts, without_secrets
@@ -121,6 +122,7 @@ def checked_hooks(hook: object) -> tuple[EventHook, ...]:
     if hook is None:
         return ()
     if callable(hook):
+        refuse_async(hook, "on_event")
         return (hook,)
     raise ConfigurationError(f"on_event={hook!r} is not callable: pass a function of a StreamEvent")
 
