@@ -37,6 +37,7 @@ from ._saving import Saver
 from ._settings import (
     TOKEN,
     check_auth,
+    check_pairs,
     checked_flag,
     checked_header_source,
     checked_hooks,
@@ -209,10 +210,13 @@ def _checked_url(url: object, base_url: str) -> str:
     text = str(url) if type(url).__module__.partition(".")[0] in {"httpx", "httpx2"} else url
     if not isinstance(text, str):
         raise ConfigurationError(f"url={url!r} is not a URL: pass text such as 'https://host/path'")
+    parts: SplitResult | None = None
     try:
-        parts: SplitResult | None = urlsplit(text)
+        found = urlsplit(text)
+        # Reading the port checks it: the resolver takes one above 65535 for another, silently.
+        parts = found if found.port != 0 else None
     except ValueError:
-        parts = None
+        pass
     if parts is not None and not parts.scheme and not parts.netloc and base_url:
         return text
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -242,8 +246,14 @@ def _call(
     if len(bodies) > 1:
         given = " and ".join(f"{name}=" for name in bodies)
         raise ConfigurationError(f"{given} are two bodies for one request: pass one of them")
-    auth = options.get("auth", USE_CLIENTS_AUTH)
-    check_auth(auth)
+    for name in ("params", "cookies"):
+        check_pairs(options.get(name), name)
+    if not isinstance(options.get("data", {}), Mapping | None):
+        raise ConfigurationError(
+            f"data= of type {type(options['data']).__name__} is no form: pass a mapping of fields, "
+            f"or content= for a body of text or bytes"
+        )
+    check_auth(options.get("auth"))
     return Call(
         method=method,
         url=url,
@@ -254,7 +264,7 @@ def _call(
         json=options.get("json"),
         data=options.get("data"),
         content=options.get("content"),
-        auth=auth,
+        auth=options.get("auth", USE_CLIENTS_AUTH),
     )
 
 

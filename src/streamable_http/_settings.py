@@ -18,6 +18,7 @@ from ._values import Timeouts, without_secrets
 __all__ = [
     "TOKEN",
     "check_auth",
+    "check_pairs",
     "check_transport",
     "checked_base_url",
     "checked_flag",
@@ -38,11 +39,27 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def check_auth(auth: object) -> None:
-    """Refuses auth that would read an endless body before it answers."""
+    """Refuses what is no auth, and auth that would read an endless body before it answers."""
+    pair = isinstance(auth, tuple) and len(auth) == 2  # pyright: ignore[reportUnknownArgumentType]
+    if not (auth is None or pair or callable(auth) or hasattr(auth, "auth_flow")):
+        # The value is left out: it may be a secret.
+        raise ConfigurationError(
+            f"auth= of type {type(auth).__name__} is no auth: pass (user, password), an "
+            f"httpx.Auth, a function of a request, or None"
+        )
+    refuse_async(auth, "auth")
     if getattr(auth, "requires_response_body", False):
         raise ConfigurationError(
             f"auth={type(auth).__name__}(…) reads whole responses (requires_response_body), and a "
             f"stream may never end: use auth that looks at headers only"
+        )
+
+
+def check_pairs(value: object, name: str) -> None:
+    """Refuses what holds no names and values."""
+    if value is not None and not isinstance(value, Iterable):
+        raise ConfigurationError(
+            f"{name}= of type {type(value).__name__} holds no names and values: pass a mapping"
         )
 
 
@@ -182,7 +199,10 @@ def checked_base_url(url: object) -> str:
     text = str(url)
     try:
         parts = urlsplit(text)
-        wrong = text and not (parts.scheme in {"http", "https"} and parts.hostname)
+        # Reading the port checks it: the resolver takes one above 65535 for another, silently.
+        wrong = text and not (
+            parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        )
     except ValueError:
         wrong = True
     if wrong:

@@ -16,8 +16,11 @@ import streamable_http as shttp
 from streamable_http.testing import ScriptedTransport, events
 
 
-async def judge(value: object, other: object = None) -> bool:
+async def _judge(value: object, other: object = None) -> bool:
     return True
+
+
+judge: Any = _judge  # checkers know better
 
 
 class Judge:
@@ -33,7 +36,7 @@ class AsyncStore:
         pass
 
 
-def message(name: str, shown: str = "judge") -> str:
+def message(name: str, shown: str = "_judge") -> str:
     return f"{name}={shown} is an async function, and nothing awaits it here: pass a plain one"
 
 
@@ -75,12 +78,11 @@ def test_the_hook_of_a_merge(face: Face) -> None:
 
 
 def test_functions_of_items_in_the_sync_client() -> None:
-    wrong: Any = judge
     script = ScriptedTransport(events(1, 2))
     with shttp.Client(transport=script) as client, client.stream("GET", URL) as stream:
-        assert refused(lambda: stream.map(wrong)) == message("fn")
-        assert refused(lambda: stream.process(wrong)) == message("fn")
-        assert refused(lambda: stream.reduce(wrong, None)) == message("fn")
+        assert refused(lambda: stream.map(judge)) == message("fn")
+        assert refused(lambda: stream.process(judge)) == message("fn")
+        assert refused(lambda: stream.reduce(judge, None)) == message("fn")
         hooked = functools.partial(stream.process, print, on_progress=judge)
         assert refused(hooked) == message("on_progress")
         assert stream.stats.items == 0
