@@ -38,9 +38,9 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A method or a header's name (RFC 9110, section 5.6.2)."""
 
 
-def check_auth(auth: object) -> None:
+def check_auth(auth: Any) -> None:
     """Refuses what is no auth, and auth that would read an endless body before it answers."""
-    pair = isinstance(auth, tuple) and len(auth) == 2  # pyright: ignore[reportUnknownArgumentType]
+    pair = issubclass(type(auth), tuple) and len(auth) == 2
     if not (auth is None or pair or callable(auth) or hasattr(auth, "auth_flow")):
         # The value is left out: it may be a secret.
         raise ConfigurationError(
