@@ -182,7 +182,7 @@ def checked_request(request: object) -> Request[Any]:
             f"Request(key={request.key!r:.80}) is no key of a mapping: pass text, or another "
             f"hashable value"
         ) from None
-    return request
+    return request  # pyright: ignore[reportUnknownVariableType]  # of any type
 
 
 def shown_key(key: object) -> object:
