@@ -37,7 +37,8 @@ class Allowance:
         if limit is None or before + len(batch.items) <= limit:
             return batch, None
         over = LimitExceeded(
-            f"the stream holds more than Limits(max_items={limit:,}) items",
+            f"the stream holds more items than Limits(max_items={limit:,}) allows: at least "
+            f"{limit + 1:,} seen; raise the limit, or take the first few by collect({limit})",
             limit="max_items",
             setting=limit,
             seen=limit + 1,

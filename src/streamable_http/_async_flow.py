@@ -9,7 +9,7 @@ import abc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from ._checks import check_number
+from ._checks import check_callable, check_number
 from ._delivery import Mark
 from ._errors import StreamError
 from ._progress import ProgressTeller
@@ -147,9 +147,15 @@ class AsyncFlow(abc.ABC, Generic[T]):
 
     async def reduce(self, fn: Callable[[A, T], A | Awaitable[A]], initial: A) -> A:
         """Folds all items into one value: each is combined by `fn(accumulated, item)`."""
+        check_callable(fn, "fn")
+        # The first item is asked for as in a loop: then what was done before may be saved.
         value = initial
         async for item in self:
             value = await applied(fn, value, item)
+            break
+        with self._source._gathering():
+            async for item in self:
+                value = await applied(fn, value, item)
         return value
 
     async def collect(self, max_items: int | None = None) -> list[T]:
@@ -162,11 +168,15 @@ class AsyncFlow(abc.ABC, Generic[T]):
             check_number(max_items, "max_items")
         items: list[T] = []
         try:
-            while max_items is None or len(items) < max_items:
-                items.append(await anext(self))
+            # The first is asked for as in a loop: then what was done before may be saved.
+            items.append(await anext(self))
+            with self._source._gathering():
+                while max_items is None or len(items) < max_items:
+                    items.append(await anext(self))
         except StopAsyncIteration:
             pass
         except StreamError as exc:
+            self._source._gathered()
             exc.items = items
             raise
         return items

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 
 from ._async import AsyncStream
-from ._request import Request
+from ._request import Request, checked_request, checked_requests
 from ._roster import END, FailureHook, Roster, Source
 from ._saving import beside
 from ._tasks import Task, spawn, stop_all
@@ -44,12 +44,12 @@ class AsyncMerged(Generic[T]):
         self._tasks: set[Task] = set()
         self._current: Source[AsyncStream[T], deque[anyio.Event]] | None = None
         self._unsaved: Exception | None = None  # what a store raised as its stream was closed
-        for request in requests:
+        for request in checked_requests(requests):
             self._admit(request)
 
     def add(self, request: Request[T]) -> None:
         """Another source, from now on."""
-        self._admit(request)
+        self._admit(checked_request(request))
         self._start()
 
     async def remove(self, key: Any) -> None:

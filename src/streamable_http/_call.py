@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from types import ModuleType
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from types import CoroutineType, ModuleType
 from typing import Any, Protocol, Self, TypeAlias
 
 from attrs import evolve, field, frozen
@@ -29,6 +30,7 @@ from .transports._lease import Lease, LeaseTimeout
 __all__ = [
     "AsyncHTTPClient",
     "Call",
+    "CallersError",
     "HTTPClient",
     "build_request",
     "clock_ran_out",
@@ -44,6 +46,29 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 USE_CLIENTS_AUTH: Any = object()
 """Stands for "the auth that the client was built with"."""
+
+
+class CallersError(Exception):
+    """Carries what a function of the caller's raised past all that reads a stream's own errors.
+
+    A token that could not be had is no news of this stream's server, though an HTTP client, or a
+    stream, may have told it.
+
+    Attributes:
+        error: The exception itself.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextlib.contextmanager
+def _callers_own() -> Generator[None]:
+    try:
+        yield
+    except Exception as exc:
+        raise CallersError(exc) from exc
 
 
 class HTTPClient(Protocol):
@@ -90,14 +115,25 @@ class Call:
         """The request with the headers of now."""
         if not self.fresh_headers:
             return self
-        return self._with([one() if callable(one) else one for one in self.fresh_headers])
+        with _callers_own():
+            found: list[Any] = [one() if callable(one) else one for one in self.fresh_headers]
+        for one in found:
+            if isinstance(one, CoroutineType):
+                one.close()
+                raise ConfigurationError(
+                    "headers= is an async function, which a Client cannot await: pass a plain one, "
+                    "or use an AsyncClient"
+                )
+        return self._with(found)
 
     async def for_async_attempt(self) -> Call:
         """The same, where a function may have to be waited for."""
         if not self.fresh_headers:
             return self
-        found: list[Any] = [one() if callable(one) else one for one in self.fresh_headers]
-        return self._with([await one if inspect.isawaitable(one) else one for one in found])
+        with _callers_own():
+            found: list[Any] = [one() if callable(one) else one for one in self.fresh_headers]
+            found = [await one if inspect.isawaitable(one) else one for one in found]
+        return self._with(found)
 
     def _with(self, layers: list[Any]) -> Call:
         checked = [checked_headers(layer, "headers") for layer in layers]
@@ -135,7 +171,7 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
         if target.url is not None:
             # The client's own parameters belong to the URL that was asked for, not to this one.
             request.url = type(request.url)(target.url)
-    except (ValueError, TypeError, UnicodeError, flavour_of(http).InvalidURL) as exc:
+    except (ValueError, TypeError, AttributeError, flavour_of(http).InvalidURL) as exc:
         raise ConfigurationError(f"the request cannot be built: {exc}") from exc
     if call.auth is not USE_CLIENTS_AUTH:
         options["auth"] = call.auth

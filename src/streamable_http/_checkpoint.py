@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from attrs import field, frozen
 
-from ._checks import check_number, check_seconds
+from ._checks import check_number, check_seconds, refuse_async
 from ._errors import ConfigurationError
 from ._stores import CursorStore, SQLiteStore
 
@@ -53,6 +53,8 @@ class Checkpoint:
                 f"Checkpoint(store={store!r}) keeps no cursors: pass MemoryStore(), "
                 f"SQLiteStore(path), a path, or an object with get(key) and put(key, cursor)"
             )
+        for name in ("get", "put"):
+            refuse_async(getattr(store, name), f"store.{name}")
         if self.key is not None and (not isinstance(cast("object", self.key), str) or not self.key):
             raise ConfigurationError(
                 f"Checkpoint(key={self.key!r}) is no name: pass text, or None for the request's"

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 from ._errors import ConfigurationError
 
-__all__ = ["check_callable", "check_number", "check_seconds"]
+__all__ = ["check_callable", "check_number", "check_seconds", "refuse_async"]
 
 
 def check_callable(value: object, name: str) -> None:
     """Refuses what cannot be called."""
     if not callable(value):
         raise ConfigurationError(f"{name}={value!r} is not callable: pass a function of one item")
+
+
+def refuse_async(value: object, name: str) -> None:
+    """Refuses an async function where nobody awaits it: its coroutine would pass for an answer."""
+    call = getattr(value, "__call__", None)  # noqa: B004  # an object may have an async __call__
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call):
+        shown = getattr(value, "__name__", type(value).__name__)
+        raise ConfigurationError(
+            f"{name}={shown} is an async function, and nothing awaits it here: pass a plain one"
+        )
 
 
 def check_number(value: object, name: str) -> None:

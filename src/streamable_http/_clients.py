@@ -27,6 +27,7 @@ from ._retry import RetryPolicy
 from ._roster import FailureHook
 from ._settings import (
     check_auth,
+    check_pairs,
     check_transport,
     checked_base_url,
     checked_flag,
@@ -130,6 +131,8 @@ class _BaseClient(abc.ABC, Generic[H]):
                 transport=transport,
             )
         check_auth(auth)
+        check_pairs(params, "params")
+        check_pairs(cookies, "cookies")
         check_transport(transport, self._transport_kind)
         self._defaults = Defaults(
             base_url=checked_base_url(base_url) or str(getattr(http, "base_url", "")),

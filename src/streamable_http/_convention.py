@@ -135,9 +135,20 @@ def stream_requests(
             f"to parameters"
         )
     if isinstance(endpoints, Mapping):
+        if data is not None:
+            raise ConfigurationError(
+                f"data={data!r:.80} would be ignored, since endpoints= has parameters for each "
+                f"name: leave one of them out"
+            )
         pairs = list(cast("Mapping[str, Any]", endpoints).items())
     else:
         pairs = [(name, data) for name in cast("Iterable[str]", endpoints)]
+        names = [name for name, _ in pairs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigurationError(
+                f"endpoints= holds {twice!r:.80} twice, and answers are by name: pass it once"
+            )
     return [stream_request(base, name, value, decoder, options) for name, value in pairs]
 
 

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._checks import check_number
+from ._checks import check_callable, check_number, refuse_async
 from ._delivery import Mark
 from ._errors import StreamError
 from ._progress import ProgressTeller
@@ -134,9 +134,16 @@ class Flow(abc.ABC, Generic[T]):
 
     def reduce(self, fn: Callable[[A, T], A], initial: A) -> A:
         """Folds all items into one value: each is combined by `fn(accumulated, item)`."""
+        check_callable(fn, "fn")
+        refuse_async(fn, "fn")
+        # The first item is asked for as in a loop: then what was done before may be saved.
         value = initial
         for item in self:
             value = fn(value, item)
+            break
+        with self._source._gathering():
+            for item in self:
+                value = fn(value, item)
         return value
 
     def collect(self, max_items: int | None = None) -> list[T]:
@@ -149,11 +156,15 @@ class Flow(abc.ABC, Generic[T]):
             check_number(max_items, "max_items")
         items: list[T] = []
         try:
-            while max_items is None or len(items) < max_items:
-                items.append(next(self))
+            # The first is asked for as in a loop: then what was done before may be saved.
+            items.append(next(self))
+            with self._source._gathering():
+                while max_items is None or len(items) < max_items:
+                    items.append(next(self))
         except StopIteration:
             pass
         except StreamError as exc:
+            self._source._gathered()
             exc.items = items
             raise
         return items

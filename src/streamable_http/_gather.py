@@ -10,7 +10,7 @@ from ._async_many import AsyncMerged
 from ._checks import check_number
 from ._many import Merged
 from ._reports import Failed, Outcome, Succeeded
-from ._request import Request
+from ._request import Request, checked_requests
 from ._sync import Stream
 
 __all__ = ["gather", "gather_async"]
@@ -24,7 +24,7 @@ class _Gathered(Generic[T]):
     def __init__(self, requests: Iterable[Request[T]], max_items: int | None) -> None:
         if max_items is not None:
             check_number(max_items, "max_items")
-        self.requests = list(requests)
+        self.requests: list[Request[T]] = checked_requests(requests)
         self.outcomes: dict[Any, Outcome[T]] = {}
         self._max_items = max_items
         self._items: dict[Any, list[T]] = {request.key: [] for request in self.requests}

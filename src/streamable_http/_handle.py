@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -106,6 +107,16 @@ class Handle(Generic[T, G]):
         if saver is None or by is not (self._governors[-1] if self._governors else None):
             return None
         return saver if at_end or saver.due(mark.items, upcoming) else None
+
+    def _gathering(self) -> contextlib.AbstractContextManager[None]:
+        """See `Saver.holding`."""
+        saver = self._opening.saver
+        return contextlib.nullcontext() if saver is None else saver.holding()
+
+    def _gathered(self) -> None:
+        """See `Saver.release`."""
+        if self._opening.saver is not None:
+            self._opening.saver.release()
 
     def _release_key(self) -> None:
         if self._opening.saver is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from ._request import Request
+from ._request import Request, checked_request, checked_requests
 from ._roster import END, FailureHook, Roster, Source
 from ._saving import beside
 from ._sync import Stream
@@ -43,13 +43,13 @@ class Merged(Generic[T]):
         self._threads: set[threading.Thread] = set()
         self._current: Source[Stream[T], threading.Event] | None = None
         self._unsaved: Exception | None = None  # what a store raised as its stream was closed
-        for request in requests:
+        for request in checked_requests(requests):
             self._admit(request)
 
     def add(self, request: Request[T]) -> None:
         """Another source, from now on."""
         with self._changed:
-            self._admit(request)
+            self._admit(checked_request(request))
             self._start()
 
     def remove(self, key: Any) -> None:

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from ._call import USE_CLIENTS_AUTH, Call, Pairs
 from ._checkpoint import checked_checkpoint
+from ._checks import refuse_async
 from ._clock import Clock
 from ._decoders.choose import check_factory
 from ._decoders.engine import Context, DecoderFactory, Position, Spec
@@ -36,6 +37,7 @@ from ._saving import Saver
 from ._settings import (
     TOKEN,
     check_auth,
+    check_pairs,
     checked_flag,
     checked_header_source,
     checked_hooks,
@@ -208,10 +210,13 @@ def _checked_url(url: object, base_url: str) -> str:
     text = str(url) if type(url).__module__.partition(".")[0] in {"httpx", "httpx2"} else url
     if not isinstance(text, str):
         raise ConfigurationError(f"url={url!r} is not a URL: pass text such as 'https://host/path'")
+    parts: SplitResult | None = None
     try:
-        parts: SplitResult | None = urlsplit(text)
+        found = urlsplit(text)
+        # Reading the port checks it: the resolver takes one above 65535 for another, silently.
+        parts = found if found.port != 0 else None
     except ValueError:
-        parts = None
+        pass
     if parts is not None and not parts.scheme and not parts.netloc and base_url:
         return text
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -241,8 +246,14 @@ def _call(
     if len(bodies) > 1:
         given = " and ".join(f"{name}=" for name in bodies)
         raise ConfigurationError(f"{given} are two bodies for one request: pass one of them")
-    auth = options.get("auth", USE_CLIENTS_AUTH)
-    check_auth(auth)
+    for name in ("params", "cookies"):
+        check_pairs(options.get(name), name)
+    if not isinstance(options.get("data", {}), Mapping | None):
+        raise ConfigurationError(
+            f"data= of type {type(options['data']).__name__} is no form: pass a mapping of fields, "
+            f"or content= for a body of text or bytes"
+        )
+    check_auth(options.get("auth"))
     return Call(
         method=method,
         url=url,
@@ -253,7 +264,7 @@ def _call(
         json=options.get("json"),
         data=options.get("data"),
         content=options.get("content"),
-        auth=auth,
+        auth=options.get("auth", USE_CLIENTS_AUTH),
     )
 
 
@@ -269,6 +280,7 @@ def _replayable(content: object) -> bool:
 
 
 def _checked_terminal(value: Any) -> Any:
+    refuse_async(value, "terminal")
     if value is None or isinstance(value, Terminal) or callable(value):
         return value
     if isinstance(value, str) and value:
@@ -280,6 +292,7 @@ def _checked_terminal(value: Any) -> Any:
 
 
 def _checked_failure(value: Any) -> Any:
+    refuse_async(value, "failure")
     if value is None or isinstance(value, Failure) or callable(value):
         return value
     raise ConfigurationError(
@@ -289,6 +302,7 @@ def _checked_failure(value: Any) -> Any:
 
 
 def _checked_bad_item(value: Any) -> Any:
+    refuse_async(value, "on_bad_item")
     if value in {"raise", "skip"} if isinstance(value, str) else callable(value):
         return value
     raise ConfigurationError(

@@ -18,6 +18,7 @@ import anyio
 from ._call import (
     AsyncHTTPClient,
     Call,
+    CallersError,
     HTTPClient,
     build_request,
     clock_ran_out,
@@ -53,7 +54,15 @@ class _Base:
         self._plug: Plug | None = None
 
     def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, CallersError):
+            return error
         return translated(error, self._flavour, self.lease)
+
+    def _refuse_closed_client(self, http: object) -> None:
+        if getattr(http, "is_closed", False):
+            raise StreamClosed(
+                "the client was closed: read its streams before you close it, or make another"
+            )
 
     def _refuse_broken(self) -> None:
         """An effect that was cut off is not simply repeated: the request may have been sent."""
@@ -131,8 +140,9 @@ class Performer(_Base):
 
     def _open(self, effect: Open) -> ResponseInfo:
         self._refuse_broken()
-        self.lease.begin()
+        self._refuse_closed_client(self._http)
         call = self._call.for_attempt()
+        self.lease.begin()
         request, options = build_request(self._http, call, effect, self.lease)
         response = self._http.send(request, **options)
         self._accept(request, response)
@@ -214,8 +224,9 @@ class AsyncPerformer(_Base):
 
     async def _open(self, effect: Open) -> ResponseInfo:
         self._refuse_broken()
-        self.lease.begin()
+        self._refuse_closed_client(self._http)
         call = await self._call.for_async_attempt()
+        self.lease.begin()
         request, options = build_request(self._http, call, effect, self.lease)
         response = await self._http.send(request, **options)
         self._accept(request, response)

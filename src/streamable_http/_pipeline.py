@@ -6,11 +6,12 @@ import abc
 import threading
 import time
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
-from ._checks import check_callable, check_number, check_seconds
+from ._checks import check_callable, check_number, check_seconds, refuse_async
 from ._delivery import Mark
-from ._errors import StreamClosed, StreamError
+from ._errors import ConfigurationError, StreamClosed, StreamError
 from ._flow import Flow
 from ._gathering import Gathering
 from ._reports import StreamStats
@@ -34,6 +35,7 @@ AHEAD = 1000
 def mapped(source: Flow[T], fn: Callable[[T], R], max_concurrent: int, *, ordered: bool) -> Flow[R]:
     """What `Flow.map` returns."""
     check_callable(fn, "fn")
+    refuse_async(fn, "fn")
     check_number(max_concurrent, "max_concurrent")
     if max_concurrent == 1:
         return _Mapped(source, fn)
@@ -51,11 +53,21 @@ def batched(source: Flow[T], size: int | None, seconds: float | None) -> Flow[li
 
 
 def applied(fn: Callable[[T], R], item: T) -> R:
-    """`fn(item)`; a StopIteration that escapes from it must not look like the stream's end."""
+    """`fn(item)`; a StopIteration that escapes from it must not look like the stream's end.
+
+    Nor may a coroutine, as of a lambda around an async function, look like work that was done.
+    """
     try:
-        return fn(item)
+        result = fn(item)
     except (StopIteration, StopAsyncIteration) as exc:
         raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise ConfigurationError(
+            f"fn={fn!r} returned a coroutine, and nothing awaits it here: pass a plain function, "
+            f"or use an AsyncClient"
+        )
+    return result
 
 
 class Derived(Flow[R], Generic[T, R]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ._checks import check_number
+from ._checks import check_number, refuse_async
 from ._errors import ConfigurationError
 from ._logging import guarded
 from ._reports import Progress, StreamStats
@@ -33,6 +33,7 @@ class ProgressTeller:
             raise ConfigurationError(
                 f"on_progress={on_progress!r} is not callable: pass a function of a Progress"
             )
+        refuse_async(on_progress, "on_progress")
         self._callback = None if on_progress is None else guarded(on_progress, "on_progress")
         self._every = every
         self._told = -1

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
+from ._call import CallersError
 from ._decoders.engine import Batch
 from ._effects import Effect, Emit
 from ._errors import ConfigurationError, StreamClosed, StreamError
@@ -104,6 +105,8 @@ class Pump(_Base[T]):
     def _perform(self, effect: Effect) -> None:
         try:
             reply = self._performer.perform(effect)
+        except CallersError as exc:
+            raise exc.error from exc.error.__cause__
         except StreamClosed:
             raise
         except StreamError as exc:
@@ -191,6 +194,8 @@ class AsyncPump(_Base[T]):
     async def _perform(self, effect: Effect) -> None:
         try:
             reply = await self._performer.perform(effect)
+        except CallersError as exc:
+            raise exc.error from exc.error.__cause__
         except StreamClosed:
             raise
         except StreamError as exc:

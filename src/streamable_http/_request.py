@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
 from ._checkpoint import Checkpoint
 from ._decoders.engine import BadItem, DecoderFactory
+from ._errors import ConfigurationError
 from ._reports import EventHook
 from ._resume import Resume
 from ._retry import RetryPolicy
 from ._values import Cursor, Failure, Limits, Terminal, Timeouts, without_secrets
 
-__all__ = ["HeaderSource", "HeaderTypes", "Request", "SharedOptions", "StreamOptions", "shown_key"]
+__all__ = [
+    "HeaderSource",
+    "HeaderTypes",
+    "Request",
+    "SharedOptions",
+    "StreamOptions",
+    "checked_request",
+    "checked_requests",
+    "shown_key",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -141,6 +151,38 @@ class Request(Generic[T_co]):
     def __repr__(self) -> str:
         url = without_secrets(str(self.url))
         return f"Request({self.method!r}, {url!r}, key={shown_key(self.key)!r})"
+
+
+def checked_requests(requests: object) -> list[Request[Any]]:
+    """The sources of `merge` and `gather`.
+
+    Raises:
+        ConfigurationError: It is not some `Request`s.
+    """
+    if isinstance(requests, Request) or not isinstance(requests, Iterable):
+        raise ConfigurationError(
+            f"requests={requests!r:.80} are not several: pass a list of Request(method, url)"
+        )
+    return [checked_request(request) for request in cast("Iterable[object]", requests)]
+
+
+def checked_request(request: object) -> Request[Any]:
+    """One source.
+
+    Raises:
+        ConfigurationError: It is no `Request`, or nothing can be found by its key.
+    """
+    if not isinstance(request, Request):
+        shown = without_secrets(request) if isinstance(request, str) else request
+        raise ConfigurationError(f"{shown!r:.80} is no source: pass Request(method, url)")
+    try:
+        hash(request.key)
+    except TypeError:
+        raise ConfigurationError(
+            f"Request(key={request.key!r:.80}) is no key of a mapping: pass text, or another "
+            f"hashable value"
+        ) from None
+    return request  # pyright: ignore[reportUnknownVariableType]  # of any type
 
 
 def shown_key(key: object) -> object:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 from attrs import frozen
 
+from ._checks import refuse_async
 from ._decoders.engine import Position
 from ._errors import ConfigurationError
 from ._values import Cursor
@@ -94,6 +95,8 @@ class ItemCursor:
             raise ConfigurationError(
                 f"ItemCursor(gone={self.gone!r}) is no test: pass a function of an item"
             )
+        for name in ("get", "apply", "key", "gone"):
+            refuse_async(getattr(self, name), name)
 
 
 @frozen

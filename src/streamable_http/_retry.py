@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 from tenacity import RetryCallState, stop_after_attempt, wait_exponential
 
+from ._checks import refuse_async
 from ._errors import (
     ConfigurationError,
     ConnectError,
@@ -142,6 +143,8 @@ class RetryPolicy:
                 raise ConfigurationError(
                     f"RetryPolicy({name}={value!r}) is not callable: pass {fix}"
                 )
+        for name in ("stop", "wait", "on"):
+            refuse_async(getattr(self, name), name)
 
     def allows(self, error: StreamError, *, resend: bool, refresh: bool = False) -> bool:
         """`is_retryable`, unless `on` overrules it."""

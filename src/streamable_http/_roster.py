@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from ._checks import check_number
+from ._checks import check_number, refuse_async
 from ._errors import ConfigurationError, StreamClosed, StreamError, StreamsFailed
 from ._reports import Failed, StreamStats
 from ._request import shown_key
@@ -41,6 +41,7 @@ class Roster(Generic[S, E]):
             raise ConfigurationError(
                 f"on_failure={on_failure!r} is not callable: pass a function of a Failed"
             )
+        refuse_async(on_failure, "on_failure")
         self._places = max_concurrent
         self._on_failure = on_failure
         self._failures: dict[Any, StreamError] = {}

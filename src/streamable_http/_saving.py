@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator
+from typing import cast
 
 from ._checkpoint import Checkpoint, Schedule
 from ._claims import claim
@@ -47,6 +48,7 @@ class Saver:
         self._release: Callable[[], None] | None = None
         self._busy = threading.Lock()  # held while the store is called; `finish` never waits for it
         self.over: bool = False
+        self._held = False
         self._last: Cursor | None = None
 
     def load(self) -> Cursor | None:
@@ -62,6 +64,12 @@ class Saver:
             self._release = claim(self._store, self.key)
             try:
                 cursor = self._store.get(self.key)
+                if not isinstance(cast("object", cursor), Cursor | None):
+                    raise ConfigurationError(
+                        f"checkpoint=: {self._store!r:.80} gave an object of type "
+                        f"{type(cursor).__name__} for the key {self.key!r}: its get(key) must "
+                        f"return a Cursor or None (Cursor.from_json(text) makes one)"
+                    )
             except BaseException:
                 self._let_go()
                 raise
@@ -91,9 +99,28 @@ class Saver:
 
     def due(self, passed: int, upcoming: int = 1) -> bool:
         """Whether to save before `upcoming` more items are handed out."""
-        if self._schedule is None or self.over:
+        if self._schedule is None or self.over or self._held:
             return False
         return self._schedule.due(passed, upcoming, self._clock())
+
+    @contextlib.contextmanager
+    def holding(self) -> Generator[None]:
+        """Nothing is saved while items are gathered that the caller gets all at once, or never.
+
+        If the gathering is broken off, what it had is lost: nothing more is saved then, and a
+        restart begins before it. `release` says that it is not lost.
+        """
+        self._held = True
+        try:
+            yield
+        except (StopIteration, StopAsyncIteration):
+            self.release()
+            raise
+        self.release()
+
+    def release(self) -> None:
+        """What was gathered is the caller's now."""
+        self._held = False
 
     def save(self, cursor: Cursor | None, passed: int) -> None:
         """Saves the cursor behind `passed` items; blocks.
@@ -101,7 +128,11 @@ class Saver:
         Raises:
             ConfigurationError: The stream has no position here.
         """
-        if self._schedule is None or (cursor == self._saved and (cursor or not passed)):
+        if (
+            self._schedule is None
+            or self._held
+            or (cursor == self._saved and (cursor or not passed))
+        ):
             return
         if cursor is None:
             raise ConfigurationError(
@@ -124,7 +155,7 @@ class Saver:
 
         If the store is being called at this moment, the caller of that does it instead.
         """
-        if not self.over and self._schedule is not None:
+        if not self.over and not self._held and self._schedule is not None:
             self._last = cursor
         self.over = True
         self._settle()

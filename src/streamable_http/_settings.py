@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import evolve
 
+from ._checks import refuse_async
 from ._errors import ConfigurationError
 from ._reports import EventHook
 from ._values import Timeouts, without_secrets
@@ -17,6 +18,7 @@ from ._values import Timeouts, without_secrets
 __all__ = [
     "TOKEN",
     "check_auth",
+    "check_pairs",
     "check_transport",
     "checked_base_url",
     "checked_flag",
@@ -36,12 +38,28 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A method or a header's name (RFC 9110, section 5.6.2)."""
 
 
-def check_auth(auth: object) -> None:
-    """Refuses auth that would read an endless body before it answers."""
+def check_auth(auth: Any) -> None:
+    """Refuses what is no auth, and auth that would read an endless body before it answers."""
+    pair = issubclass(type(auth), tuple) and len(auth) == 2
+    if not (auth is None or pair or callable(auth) or hasattr(auth, "auth_flow")):
+        # The value is left out: it may be a secret.
+        raise ConfigurationError(
+            f"auth= of type {type(auth).__name__} is no auth: pass (user, password), an "
+            f"httpx.Auth, a function of a request, or None"
+        )
+    refuse_async(auth, "auth")
     if getattr(auth, "requires_response_body", False):
         raise ConfigurationError(
             f"auth={type(auth).__name__}(…) reads whole responses (requires_response_body), and a "
             f"stream may never end: use auth that looks at headers only"
+        )
+
+
+def check_pairs(value: object, name: str) -> None:
+    """Refuses what holds no names and values."""
+    if value is not None and not isinstance(value, Iterable):
+        raise ConfigurationError(
+            f"{name}= of type {type(value).__name__} holds no names and values: pass a mapping"
         )
 
 
@@ -121,6 +139,7 @@ def checked_hooks(hook: object) -> tuple[EventHook, ...]:
     if hook is None:
         return ()
     if callable(hook):
+        refuse_async(hook, "on_event")
         return (hook,)
     raise ConfigurationError(f"on_event={hook!r} is not callable: pass a function of a StreamEvent")
 
@@ -180,7 +199,10 @@ def checked_base_url(url: object) -> str:
     text = str(url)
     try:
         parts = urlsplit(text)
-        wrong = text and not (parts.scheme in {"http", "https"} and parts.hostname)
+        # Reading the port checks it: the resolver takes one above 65535 for another, silently.
+        wrong = text and not (
+            parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        )
     except ValueError:
         wrong = True
     if wrong:

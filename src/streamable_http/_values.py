@@ -242,7 +242,7 @@ class Cursor:
     """Where a stream can be gone on with, in another process too.
 
     Attributes:
-        kind: What `value` is: "last-event-id".
+        kind: What `value` is: "last-event-id", "byte-range" (an offset), or "item" (`ItemCursor`).
         value: The position, in the server's terms.
         etag: The validator that the position belongs to, or "".
         count: Items passed so far, over all runs that this cursor stands for.

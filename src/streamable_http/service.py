@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, overload
 from typing_extensions import Unpack
 
 from ._async import AsyncStream
+from ._checks import check_callable, refuse_async
 from ._clients import AsyncClient, Client
 from ._convention import (
     Health,
@@ -164,6 +165,8 @@ class StreamService:
         Raises:
             StreamError: The stream failed; the results that came before are its `items`.
         """
+        check_callable(processor, "processor")
+        refuse_async(processor, "processor")
         results: list[R] = []
         request = stream_request(self._base, endpoint, data, decoder, options)
         with self._client.open_request(request) as stream:
@@ -367,6 +370,7 @@ class AsyncStreamService:
         Raises:
             StreamError: The stream failed; the results that came before are its `items`.
         """
+        check_callable(processor, "processor")
         results: list[Any] = []
 
         async def work(item: Any) -> None:

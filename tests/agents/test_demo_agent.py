@@ -111,7 +111,7 @@ def test_an_agent_without_its_tools_is_caught(data: str, monkeypatch: pytest.Mon
     assert "FAILED: in process: the agent gave up: ModelBehaviorError" in told
 
 
-@pytest.mark.parametrize("where", ["environment", "file"])
+@pytest.mark.parametrize("where", ["environment", "file", "file for a shell"])
 def test_a_model_of_ones_own_is_asked_and_must_use_its_tools(
     data: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
 ) -> None:
@@ -121,7 +121,9 @@ def test_a_model_of_ones_own_is_asked_and_must_use_its_tools(
             for name, value in settings.items():
                 monkeypatch.setenv(name, value)
         else:
-            lines = ["# a model", *(f'{name}="{value}"' for name, value in settings.items())]
+            export = "export " if where == "file for a shell" else ""
+            lines = ["# a model"]
+            lines += [f'{export}{name}="{value}"' for name, value in settings.items()]
             (tmp_path / ".env").write_text("\n".join(lines))
         for _ in range(4):
             model.state.scenarios.add(Reply(text="I know it all."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamable_http import ConnectError
 from streamable_http.cli.console import QuietConsole
 from streamable_http.demo import endurance, memory, show, steps
-from streamable_http.demo.server import running
+from streamable_http.demo.server import running, serve
 from streamable_http.demo.service import create_app
 from streamable_http.demo.show import run_demo
 from streamable_http.demo.verify import Mismatch, Tally
@@ -275,6 +276,29 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "━" in out.getvalue()
     assert "1000/1000" in out.getvalue()
     assert "250 of 1,000" not in out.getvalue()
+
+
+@pytest.mark.parametrize("spared", [None, "internal.example"])
+def test_a_proxy_for_other_machines_is_not_asked_for_this_one(
+    monkeypatch: pytest.MonkeyPatch, spared: str | None
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    if spared is not None:
+        monkeypatch.setenv("NO_PROXY", spared)
+    monkeypatch.setattr(show, "_STEPS", (("users", steps.users),))
+    before = dict(os.environ)
+
+    assert run_demo(console=QuietConsole(file=io.StringIO()))
+
+    assert dict(os.environ) == before
+
+
+def test_a_port_that_is_none() -> None:
+    with pytest.raises(OSError, match="99999: no such port"):
+        serve("127.0.0.1", 99999, on_ready=print)
 
 
 def test_an_unreachable_service_is_an_error_at_once() -> None:

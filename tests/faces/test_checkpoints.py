@@ -100,7 +100,7 @@ async def test_start_wins(pulled: Face, server: Server) -> None:
             assert await anext(stream) == 6
         assert store.values == [15]
         async with client.stream("GET", url, start="5", **options) as stream:
-            assert await stream.collect() == [*range(6, 21)]
+            assert [item async for item in stream] == [*range(6, 21)]
         assert store.values == [15, 15, 20]
 
 
@@ -305,7 +305,7 @@ async def test_positions_may_begin_late(pulled: Face, server: Server) -> None:
         pulled.client() as client,
         client.stream("GET", url, decoder=NUMBERS, checkpoint=by_count(store, 3)) as stream,
     ):
-        assert await stream.collect() == [1, 2, 3, 4]
+        assert [item async for item in stream] == [1, 2, 3, 4]
     assert store.values == [3, 4]
 
 

@@ -223,7 +223,7 @@ def test_max_items_delivers_that_many_and_says_so() -> None:
         session(limits=Limits(max_items=2)), (OPEN, head()), (READ, A + B + C), (["a", "b"], None)
     )
     s = script(s, (CLOSE, None))
-    error = over(s, LimitExceeded, "more than Limits(max_items=2) items")
+    error = over(s, LimitExceeded, "more items than Limits(max_items=2) allows: at least 3 seen")
     assert (error.limit, error.setting, error.seen) == ("max_items", 2, 3)
     assert s.position.event_id == "2"
 

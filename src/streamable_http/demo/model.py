@@ -98,7 +98,9 @@ def _script(rounds: int) -> Generator[str]:
 
 
 def _env_file(path: Path) -> dict[str, str]:
-    """The `NAME=value` lines of a file, if there is one."""
+    """The `NAME=value` lines of a file, if there is one; a shell's `export` may stand before."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     pairs = [line.partition("=") for line in lines if "=" in line and not line.startswith("#")]
-    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+    return {
+        name.removeprefix("export ").strip(): value.strip().strip("\"'") for name, _, value in pairs
+    }

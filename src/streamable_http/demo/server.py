@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import logging
 import socket
@@ -112,6 +113,9 @@ def _listen(host: str, port: int) -> socket.socket:
         # Small, so that what the service has sent is soon what the client took.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         listener.bind((host, port))
+    except OverflowError as exc:
+        listener.close()
+        raise OSError(errno.EINVAL, f"cannot listen on {host}:{port}: no such port") from exc
     except OSError as exc:
         listener.close()
         raise OSError(exc.errno, f"cannot listen on {host}:{port}: {exc.strerror}") from exc

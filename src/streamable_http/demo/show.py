@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from rich.console import Console
 
@@ -53,12 +54,28 @@ def run_demo(url: str | None = None, console: Console | None = None) -> bool:
         if url is None:
             from .server import running
 
+            stack.enter_context(_no_proxy_to_this_machine())
             url = stack.enter_context(running())
         service = stack.enter_context(StreamService(url))
         health = service.health()
         if health.error is not None:
             raise health.error
         return _run_steps(Stage(url, service, console), health)
+
+
+@contextlib.contextmanager
+def _no_proxy_to_this_machine() -> Generator[None]:
+    """The demo's own servers are on this machine, which a proxy of the environment cannot reach."""
+    names = ("no_proxy", "NO_PROXY")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    spared = next(iter(filter(None, before.values())), "")
+    os.environ |= dict.fromkeys(names, f"{spared},127.0.0.1" if spared else "127.0.0.1")
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+        os.environ |= before
 
 
 def _run_steps(stage: Stage, health: Health) -> bool:
