@@ -32,7 +32,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy and pyright, both strict, and the completeness of the public types."""
-    session.install(SDKS, "--group=test", "--group=agents", "--group=types")
+    groups = [f"--group={name}" for name in ("test", "agents", "sdks", "types")]
+    session.install(SDKS, *groups)
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "streamable_http", "--ignoreexternal")
@@ -155,6 +156,13 @@ def agents(session: nox.Session) -> None:
     """The tools in the OpenAI Agents SDK, and the agent of the examples."""
     session.install(SDKS, "--group=test", "--group=agents")
     session.run("pytest", *(session.posargs or ["tests/agents"]))
+
+
+@nox.session
+def sdks(session: nox.Session) -> None:
+    """The SDKs of OpenAI and Anthropic on streams that were cut, without the guard and with it."""
+    session.install("-e.[httpx2]", "--group=test", "--group=sdks")
+    session.run("pytest", *(session.posargs or ["tests/sdks"]))
 
 
 @nox.session
