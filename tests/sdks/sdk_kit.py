@@ -71,7 +71,7 @@ RESPONSE = [
 """A response of the Responses API, which has no [DONE]."""
 
 _USAGE = {"input_tokens": 1, "output_tokens": 1}
-_MESSAGE = {
+_MESSAGE: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
