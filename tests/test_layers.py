@@ -46,7 +46,7 @@ LAYERS = (
         " _part_file _download _clients",
         "anyio httpcore httpx httpx2 sniffio trio",
     ),
-    layer("facade", "__init__ decoders service _convention testing compat", "httpx_sse pytest"),
+    layer("facade", "__init__ decoders service _convention testing compat profiles", "pytest"),
 )
 PURE = frozenset({"values", "decoders", "session"})
 EXTRAS = {
