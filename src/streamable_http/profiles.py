@@ -186,10 +186,8 @@ def _version_lost(item: Any) -> bool:
 
 
 def _version_key(item: Any) -> object:
-    # A bookmark may tell the version again that an object had; it is no repeat of that.
-    metadata = ["object", "metadata"]
-    names = [look_into(item, [*metadata, name]) for name in ("uid", "resourceVersion")]
-    return [look_into(item, ["type"]), *names]
+    # A bookmark may tell the version that an object had. It has no uid, and is no repeat of that.
+    return [look_into(item, ["object", "metadata", key]) for key in ("uid", "resourceVersion")]
 
 
 KUBERNETES_WATCH: Profile[Any] = Profile(

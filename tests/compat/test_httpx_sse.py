@@ -340,6 +340,27 @@ def test_other_errors_of_the_client_stay_as_they_are(reader: Reader) -> None:
     assert type(reader(httpx.MockTransport(refuse), compat).error) is httpx.ConnectError
 
 
+def test_a_coding_that_only_the_client_knows_is_the_clients(reader: Reader) -> None:
+    """Without a package for it, httpx takes such a body as it is."""
+    response = events("1", headers={"Content-Encoding": "x-unheard-of"})
+    assert [one.data for one in reader(ScriptedTransport(response), compat).events] == ["1"]
+
+
+def test_nothing_comes_behind_an_error() -> None:
+    async def main() -> list[ServerSentEvent]:
+        transport = ScriptedTransport(events("1", b"data: 2", then=[Cut()]))
+        async with (
+            httpx.AsyncClient(transport=transport) as client,
+            aconnect_sse(client, "GET", URL) as source,
+        ):
+            happenings = source.aiter_sse()
+            with pytest.raises(httpx.ReadError):
+                [one async for one in happenings]
+            return [one async for one in happenings]
+
+    assert asyncio.run(main()) == []
+
+
 # Leaving early ---------------------------------------------------------------------------------
 
 

@@ -20,9 +20,11 @@ from streamable_http import (
 )
 from streamable_http.testing import (
     Cut,
+    Delay,
     Response,
     Script,
     ScriptedTransport,
+    VirtualClock,
     event,
     events,
     ndjson,
@@ -210,6 +212,15 @@ async def test_a_failure_inside_the_stream(pulled: Face, model: Model) -> None:
     if isinstance(failed, ServerSentEvent):
         failed = failed.json()
     assert failed == model.failure
+
+
+async def test_a_model_may_think_for_minutes_before_it_answers(pulled: Face, model: Model) -> None:
+    slow = attrs.evolve(model.whole(), before=[Delay(500)])
+    async with (
+        pulled.client(transport=ScriptedTransport(slow), clock=VirtualClock()) as client,
+        client.stream("POST", URL, **model.profile.options()) as stream,
+    ):
+        assert await stream.collect() == model.items
 
 
 # In the background -----------------------------------------------------------------------------

@@ -6,11 +6,10 @@ import pickle
 import threading
 from typing import Any
 
-import anyio
 import attrs
 import httpx
-import httpx2
 import pytest
+from guard_kit import KINDS, Kind, assert_cut, cause_of, guarded
 
 from streamable_http import (
     ConfigurationError,
@@ -18,7 +17,6 @@ from streamable_http import (
     LimitExceeded,
     Limits,
     StreamError,
-    StreamTruncated,
     Terminal,
 )
 from streamable_http.testing import (
@@ -34,9 +32,7 @@ from streamable_http.testing import (
     gzipped,
     truncated,
 )
-from streamable_http.testing import httpx2 as testing_httpx2
-from streamable_http.transports import AsyncGuard, Guard
-from streamable_http.transports import httpx2 as transports_httpx2
+from streamable_http.transports import Guard
 
 ENDS = [
     pytest.param("[DONE]", event("[DONE]"), id="text"),
@@ -45,91 +41,9 @@ ENDS = [
 ]
 
 
-@attrs.frozen
-class Kind:
-    """A client that a guard is for."""
-
-    package: Any
-    runtime: str
-
-    def __str__(self) -> str:
-        return f"{self.package.__name__}-{self.runtime}"
-
-    @property
-    def sync(self) -> bool:
-        return self.runtime == "threads"
-
-    def guard(self, terminal: Any, **settings: Any) -> Any:
-        if self.package is httpx:
-            return (Guard if self.sync else AsyncGuard)(terminal, **settings)
-        both = transports_httpx2
-        return (both.Guard if self.sync else both.AsyncGuard)(terminal, **settings)
-
-    def scripted(self, script: Any) -> Any:
-        own = ScriptedTransport if self.package is httpx else testing_httpx2.ScriptedTransport
-        return own(script)
-
-    def read(self, transport: Any, url: str = "http://testserver/", **options: Any) -> Read:
-        """Reads a response's raw bytes to the end, or to an exception."""
-        if self.sync:
-            return self._read_sync(transport, url, options)
-        backend = "trio" if self.runtime == "trio" else "asyncio"
-        return anyio.run(self._read_async, transport, url, options, backend=backend)
-
-    def _read_sync(self, transport: Any, url: str, options: dict[str, Any]) -> Read:
-        read = Read()
-        with self.package.Client(transport=transport) as client:
-            try:
-                with client.stream("GET", url, **options) as response:
-                    read.response = response
-                    for chunk in response.iter_raw():
-                        read.chunks.append(chunk)
-            except Exception as exc:
-                read.error = exc
-        return read
-
-    async def _read_async(self, transport: Any, url: str, options: dict[str, Any]) -> Read:
-        read = Read()
-        async with self.package.AsyncClient(transport=transport) as client:
-            try:
-                async with client.stream("GET", url, **options) as response:
-                    read.response = response
-                    async for chunk in response.aiter_raw():
-                        read.chunks.append(chunk)
-            except Exception as exc:
-                read.error = exc
-        return read
-
-
-@attrs.define
-class Read:
-    """What a client had of a response."""
-
-    chunks: list[bytes] = attrs.Factory(list)
-    error: Exception | None = None
-    response: Any = None
-
-
-RUNTIMES = ("threads", "asyncio", "trio")
-KINDS = [Kind(package, runtime) for package in (httpx, httpx2) for runtime in RUNTIMES]
-
-
 @pytest.fixture(params=KINDS, ids=str)
 def kind(request: pytest.FixtureRequest) -> Kind:
     return request.param  # type: ignore[no-any-return]
-
-
-def guarded(kind: Kind, response: Response, terminal: Any = "[DONE]", **settings: Any) -> Read:
-    return kind.read(kind.guard(terminal, transport=kind.scripted(response), **settings))
-
-
-def assert_cut(kind: Kind, error: Exception | None) -> None:
-    assert isinstance(error, kind.package.RemoteProtocolError)
-    assert isinstance(error, StreamTruncated)
-
-
-def cause_of(read: Read) -> BaseException | None:
-    return None if read.error is None else read.error.__cause__
 
 
 # Ends ------------------------------------------------------------------------------------------
@@ -273,6 +187,13 @@ def test_a_compressed_body_is_looked_into_and_passes_as_it_is(kind: Kind) -> Non
     assert_cut(kind, guarded(kind, gzipped(events("1"))).error)
 
 
+def test_what_comes_behind_the_terminal_in_the_same_chunk(kind: Kind) -> None:
+    whole = gzipped(events("1", "[DONE]", b": " + b"x" * 300_000 + b"\n\n"))
+    chunk = b"".join(step for step in whole.body if isinstance(step, bytes))
+    read = guarded(kind, attrs.evolve(whole, body=chunk))
+    assert (read.chunks, read.error) == ([chunk], None)
+
+
 def test_a_compressed_body_that_was_cut(kind: Kind) -> None:
     """Which HTTP clients take for a whole one."""
     assert_cut(kind, guarded(kind, truncated(gzipped(events("1", "2")), at=-12, then=[])).error)
@@ -329,6 +250,11 @@ def test_a_body_that_inflates_without_end(kind: Kind) -> None:
     read = guarded(kind, bomb)
     assert isinstance(read.error, kind.package.RemoteProtocolError)
     assert isinstance(cause_of(read), LimitExceeded)
+
+
+def test_a_limit_can_be_lifted() -> None:
+    bomb = gzipped(events(b": " + b"\0" * 20_000_000 + b"\n\n", "[DONE]"))
+    assert guarded(KINDS[0], bomb, limits=Limits(max_decompressed_ratio=None)).error is None
 
 
 # Arguments, errors -----------------------------------------------------------------------------
