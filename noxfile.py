@@ -160,8 +160,8 @@ def agents(session: nox.Session) -> None:
 
 @nox.session
 def sdks(session: nox.Session) -> None:
-    """The SDKs of OpenAI and Anthropic on streams that were cut, without the guard and with it."""
-    session.install("-e.[httpx2]", "--group=test", "--group=sdks")
+    """The OpenAI and Anthropic SDKs on cut streams, without the guard and with it; migrations."""
+    session.install(EVERYTHING, "--group=test", "--group=sdks")
     session.run("pytest", *(session.posargs or ["tests/sdks"]))
 
 
