@@ -32,7 +32,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy and pyright, both strict; the public types are complete, and clear to ty, too."""
-    session.install(SDKS, "--group=test", "--group=agents", "--group=types")
+    groups = [f"--group={name}" for name in ("test", "agents", "sdks", "types")]
+    session.install(SDKS, *groups)
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "streamable_http", "--ignoreexternal")
@@ -164,6 +165,13 @@ def agents(session: nox.Session) -> None:
     """The tools in the OpenAI Agents SDK, and the agent of the examples."""
     session.install(SDKS, "--group=test", "--group=agents")
     session.run("pytest", *(session.posargs or ["tests/agents"]))
+
+
+@nox.session
+def sdks(session: nox.Session) -> None:
+    """The OpenAI and Anthropic SDKs on cut streams, without the guard and with it; migrations."""
+    session.install(EVERYTHING, "--group=test", "--group=sdks")
+    session.run("pytest", *(session.posargs or ["tests/sdks"]))
 
 
 @nox.session

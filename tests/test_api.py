@@ -22,13 +22,16 @@ SNAPSHOT = Path(__file__).parent / "public_api.txt"
 
 MODULES = (
     "",
+    ".compat.httpx_sse",
     ".decoders",
+    ".profiles",
     ".progress",
     ".testing",
     ".testing.fixtures",
     ".testing.httpx2",
     ".toolkit",
     ".transports",
+    ".transports.httpx2",
 )
 
 PAIRS = (

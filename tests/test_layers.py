@@ -48,8 +48,8 @@ LAYERS = (
     ),
     layer(
         "facade",
-        "__init__ decoders progress service _convention testing compat",
-        "httpx_sse pytest rich",
+        "__init__ decoders progress service _convention testing compat profiles",
+        "pytest rich",
     ),
 )
 PURE = frozenset({"values", "decoders", "session"})

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 from ._errors import ContentTypeError, DecodeError, LimitExceeded, StreamTruncated
 from ._values import Headers, Limits
 
-__all__ = ["ContentDecoder", "content_decoder"]
+__all__ = ["CODINGS", "ContentDecoder", "content_decoder"]
 
 _PIECE = 64 * 1024  # of output: what is inflated at once
 _SLICE = 16 * 1024  # of input: zlib copies what it leaves of it
@@ -236,3 +236,6 @@ class _Deflate(_Stage):
 
 
 _STAGES: dict[str, type[_Stage]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate}
+
+CODINGS = frozenset(_STAGES)
+"""The codings that can be undone, in lower case."""

@@ -17,14 +17,13 @@ from streamable_http import (
     DecodeError,
     RetriesExhausted,
     RetryPolicy,
-    SSEData,
     StatusError,
     StreamError,
     StreamTruncated,
-    Terminal,
     TimeoutExceeded,
     Timeouts,
 )
+from streamable_http.profiles import ANTHROPIC, OPENAI_CHAT
 
 TEXT = "one two three four five six seven"
 PATIENT = RetryPolicy(wait=wait_exponential(multiplier=0.2))
@@ -73,7 +72,7 @@ async def ask(face: Face, mock: Mock, **options: Any) -> list[dict[str, Any]]:
         "messages": [{"role": "user", "content": "Say it."}],
     }
     url = f"{mock.url}/v1/chat/completions"
-    settings = {"decoder": SSEData(dict), "terminal": "[DONE]", **options}
+    settings = {**OPENAI_CHAT.options(), **options}
     async with face.client(headers=HEADERS, retry=PATIENT) as client:
         async with client.stream("POST", url, json=question, **settings) as stream:
             chunks: list[dict[str, Any]] = await stream.collect()
@@ -174,8 +173,7 @@ async def test_a_stream_that_names_its_events(own: Face, mock: Mock) -> None:
             "POST",
             f"{mock.url}/anthropic/v1/messages",
             json=question,
-            decoder=SSEData(dict),
-            terminal=Terminal(event="message_stop"),
+            **ANTHROPIC.options(),
         ) as stream,
     ):
         events = await stream.collect()

@@ -1,0 +1,1 @@
+"""The interfaces of other packages, on our decoding: change one import, and nothing else."""
