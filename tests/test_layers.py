@@ -44,7 +44,7 @@ LAYERS = (
         " _options _opening _logging _progress _pump _tasks _threads _prefetch _flow _async_flow"
         " _handle _sync _async _pipeline _async_pipeline _roster _many _async_many _gather"
         " _part_file _download _clients",
-        "anyio httpcore httpx httpx2 sniffio trio",
+        "anyio httpcore httptools httpx httpx2 sniffio trio",
     ),
     layer(
         "facade",
