@@ -129,6 +129,14 @@ def floor(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def gateway(session: nox.Session) -> None:
+    """The gateway on uvicorn, hypercorn and granian, with clients that are killed half-way."""
+    session.install(EVERYTHING, "--group=test", "--group=gateway")
+    servers = {"GATEWAY_SERVERS": "uvicorn,hypercorn,granian"}
+    session.run("pytest", *(session.posargs or ["tests/gateway"]), env=servers)
+
+
 SDKS = "-e.[demo-agents,httpx2]"
 
 

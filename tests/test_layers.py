@@ -55,6 +55,7 @@ EXTRAS = {
     "demo": frozenset({"agents", "llmock", "openai", "rich", "starlette", "uvicorn"}),
     "agents": frozenset({"agents"}),
     "mcp": frozenset({"mcp", "starlette", "uvicorn"}),
+    "starlette": frozenset({"starlette"}),
     "toolkit": frozenset[str](),
 }
 

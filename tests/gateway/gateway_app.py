@@ -1,6 +1,7 @@
 """A gateway to the server that UPSTREAM names, as an app for any ASGI server.
 
-/relay/PATH?decoder=sse&heartbeat=0.1&… hands on what GET /PATH of the upstream gives; see `relayed`.
+/relay/PATH?decoder=sse&…    hands on what GET /PATH of the upstream gives; see `relayed`
+/wrapped/PATH?…              the same behind a middleware that reads every message
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 import streamable_http as shttp
 from streamable_http.starlette import last_event_id, relay
@@ -62,6 +65,16 @@ async def ready(request: Request) -> Response:
     return PlainTextResponse("ready")
 
 
+async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
+
+
+wrapped = Mount(
+    "/wrapped",
+    routes=[Route("/{path:path}", relayed)],
+    middleware=[Middleware(BaseHTTPMiddleware, dispatch=pass_on)],
+)
 app = Starlette(
-    routes=[Route("/ready", ready), Route("/relay/{path:path}", relayed)], lifespan=lifespan
+    routes=[Route("/ready", ready), Route("/relay/{path:path}", relayed), wrapped],
+    lifespan=lifespan,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -62,13 +63,13 @@ def relay(
     Raises:
         ConfigurationError: An argument is wrong.
     """
-    given = cast("object", stream)
+    given, seconds = cast("object", stream), cast("object", heartbeat)
     if not isinstance(given, AsyncStream):
         raise ConfigurationError(
             f"relay(stream=…) got an object of class {type(given).__qualname__}: pass what "
             f"AsyncClient.stream(…) returned, not opened"
         )
-    if heartbeat is not None and not heartbeat > 0:
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
         raise ConfigurationError(
             f"relay(heartbeat={heartbeat!r}) is no time: pass seconds above 0, or None for no "
             f"heartbeats"
@@ -170,6 +171,7 @@ class _Relay(StreamingResponse):
         except Exception as exc:
             if self._failure is not None:
                 await outlet.write(form.failure(self._failure, exc))
+            await outlet.break_off(exc)
             raise
         await outlet.end(b"" if self._terminal is None else form.terminal(self._terminal))
 
@@ -207,6 +209,13 @@ class _Outlet:
             self._over = True
             await self._pass(_body(data, last=True))
 
+    async def break_off(self, error: Exception) -> None:
+        """Sees to it that no middleware takes what was sent for all; the caller raises `error`."""
+        async with self._turn:
+            self._over = True
+            with contextlib.suppress(Exception):
+                await self._send(_Broken(error))
+
     async def keep_alive(self, form: Format, seconds: float) -> None:
         """Sends a heartbeat after each so many seconds without anything else."""
         while not self._over:
@@ -225,6 +234,22 @@ class _Outlet:
             self._leave()
             await checkpoint()
         self._last = anyio.current_time()
+
+
+class _Broken(dict[str, Any]):
+    """A piece of a body that raises where it is looked into, and is an empty one to all others.
+
+    Starlette's `BaseHTTPMiddleware`, and so `@app.middleware("http")`, ends a response properly
+    when the app behind it raises half-way: to the client it would be complete. It does not when
+    reading the app's messages fails.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(_body(b""))
+        self._error = error
+
+    def get(self, *args: Any) -> Any:
+        raise self._error
 
 
 def _body(data: bytes, *, last: bool = False) -> Message:
