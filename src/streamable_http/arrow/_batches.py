@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar, cast, overload
 
@@ -146,9 +145,14 @@ class ArrowBatches(_Batches[Flow[list[bytes]]], Iterator[Any]):
     others, each batch as they ask for it.
     """
 
-    _exported = False
+    _first: Any = None
+    _read_as_stream = False
 
     def __next__(self) -> Any:
+        first, self._first = self._first, None
+        return self._next() if first is None else first
+
+    def _next(self) -> Any:
         while True:
             self._refuse_more()
             try:
@@ -164,25 +168,28 @@ class ArrowBatches(_Batches[Flow[list[bytes]]], Iterator[Any]):
                 return batch
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The batches as a capsule of the Arrow C stream interface; it can be had once.
+        """The batches as a capsule of the Arrow C stream interface.
 
         Raises:
-            ConfigurationError: It was had already.
+            ConfigurationError: They were read by way of one already.
             StreamError: There was no first batch to take the schema from, as the stream failed.
         """
-        if self._exported:
+        if self._read_as_stream:
             raise ConfigurationError(
                 "these batches were read as an Arrow stream already, and a response comes once: "
                 "keep what was made of them, or open the stream again"
             )
-        self._exported = True
-        first = list(itertools.islice(self, 1)) if self.schema is None else []
+        if self.schema is None:
+            self._first = next(self, None)
         schema = pa.schema([]) if self.schema is None else self.schema
-        batches = itertools.chain(first, self)
-        capsule: object = pa.RecordBatchReader.from_batches(schema, batches).__arrow_c_stream__(
-            requested_schema
-        )
+        reader = pa.RecordBatchReader.from_batches(schema, self._as_stream())
+        capsule: object = reader.__arrow_c_stream__(requested_schema)
         return capsule
+
+    def _as_stream(self) -> Iterator[Any]:
+        # DuckDB has a first capsule for the schema alone, and reads from a second one.
+        self._read_as_stream = True
+        yield from self
 
     def close(self) -> None:
         """Ends the stream, from any thread, whatever it waits for."""
