@@ -214,7 +214,7 @@ def test_a_restart_goes_on_behind_the_last_batch_that_is_done(server: Server, ru
 
     def answer(request: Any) -> Any:
         start = int(request.headers.get("range", "bytes=0-")[6:-1])
-        more = {"etag": '"v"', "accept_ranges": "bytes"}
+        more: dict[str, Any] = {"etag": '"v"', "accept_ranges": "bytes"}
         if not start:
             return reply(whole, content_type="application/x-ndjson", **more)
         size = len(whole)
