@@ -166,6 +166,14 @@ def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     assert (caught.value.index, caught.value.excerpt) == (1, line)
 
 
+def test_text_that_is_not_utf_8_is_refused() -> None:
+    made = batches(b'{"b": "\xc3\xa9"}\n{"b": "\xff"}\n', schema=SCHEMA)
+
+    assert next(made).to_pylist() == [{"a": None, "b": "é"}]
+    with pytest.raises(DecodeError, match="utf-8"):
+        next(made)
+
+
 def test_blank_lines_and_empty_streams_are_no_records() -> None:
     assert [batch.num_rows for batch in batches(b'\r\n\n{"a": 1}\n\n{"a": 2}')] == [2]
     assert list(batches(b"\n\n")) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -53,10 +54,18 @@ def refusal(error: StreamError) -> HTTPException:
     if isinstance(error, RetriesExhausted) and error.last_error is not None:
         error = error.last_error
     if isinstance(error, TimeoutExceeded):
-        return HTTPException(_GATEWAY_TIMEOUT)
+        return _answer(_GATEWAY_TIMEOUT)
     if isinstance(error, StatusError):
-        return HTTPException(_passed_on(error.status_code), headers=_retry_after(error))
-    return HTTPException(_BAD_GATEWAY)
+        return _answer(_passed_on(error.status_code), _retry_after(error))
+    return _answer(_BAD_GATEWAY)
+
+
+def _answer(status: int, headers: dict[str, str] | None = None) -> HTTPException:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:  # of a server's own making, such as 499
+        phrase = "Refused"
+    return HTTPException(status, phrase, headers)
 
 
 def _passed_on(status: int) -> int:
