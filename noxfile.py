@@ -139,6 +139,22 @@ def floor(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def gateway(session: nox.Session) -> None:
+    """The gateway on uvicorn, hypercorn and granian, with clients that are killed half-way."""
+    session.install(EVERYTHING, "--group=test", "--group=gateway")
+    servers = {"GATEWAY_SERVERS": "uvicorn,hypercorn,granian"}
+    session.run("pytest", *(session.posargs or ["tests/gateway"]), env=servers)
+
+
+@nox.session
+def frames(session: nox.Session) -> None:
+    """Arrow batches, and the recipes for Polars, pandas, DuckDB and Parquet."""
+    session.install("-e.[demo,httpx2,arrow]", "--group=test", "--group=frames")
+    session.run("pytest", *(session.posargs or ["tests/frames"]))
+    session.run("pytest", "tests/docs/test_snippets.py", "-kframes.md")
+
+
 SDKS = "-e.[demo-agents,httpx2]"
 
 

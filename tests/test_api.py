@@ -26,6 +26,7 @@ MODULES = (
     ".decoders",
     ".profiles",
     ".progress",
+    ".starlette",
     ".testing",
     ".testing.fixtures",
     ".testing.httpx2",

@@ -58,7 +58,9 @@ EXTRAS = {
     "cli": frozenset({"cyclopts", "rich"}),
     "demo": frozenset({"agents", "llmock", "openai", "rich", "starlette", "uvicorn"}),
     "agents": frozenset({"agents"}),
+    "arrow": frozenset({"pyarrow"}),
     "mcp": frozenset({"mcp", "starlette", "uvicorn"}),
+    "starlette": frozenset({"starlette"}),
     "toolkit": frozenset[str](),
 }
 

@@ -105,17 +105,28 @@ class AsyncFlow(abc.ABC, Generic[T]):
 
         return mapped(self, fn, max_concurrent, ordered=ordered)
 
-    def batches(self, size: int | None = None, seconds: float | None = None) -> AsyncFlow[list[T]]:
+    def batches(
+        self,
+        size: int | None = None,
+        seconds: float | None = None,
+        *,
+        weigh: Callable[[T], float] | None = None,
+    ) -> AsyncFlow[list[T]]:
         """Groups items into lists; the cursor passes a whole list at a time.
 
         Args:
             size: Items in a list (the last one may be shorter); None takes what is there.
             seconds: A list is handed out at most this long after its first item came, however
                 short it is; the stream then reads ahead by itself, at most `size` items.
+            weigh: Called with each item; `size` is then the sum of weights at which a list is
+                complete, as in `batches(1_000_000, weigh=len)` for a million characters.
+
+        Raises:
+            ConfigurationError: An argument is wrong, or `weigh` is given without `size`.
         """
         from ._async_pipeline import batched
 
-        return batched(self, size, seconds)
+        return batched(self, size, seconds, weigh)
 
     async def process(
         self,

@@ -13,7 +13,7 @@ import anyio
 
 from ._async import AsyncStream
 from ._async_flow import AsyncFlow
-from ._checks import check_callable, check_number, check_seconds
+from ._checks import check_callable, check_number, check_seconds, check_weigh
 from ._delivery import Mark
 from ._errors import StreamClosed, StreamError
 from ._gathering import Gathering
@@ -43,14 +43,20 @@ def mapped(
     return _ConcurrentlyMapped(source, fn, max_concurrent, ordered=ordered)
 
 
-def batched(source: AsyncFlow[T], size: int | None, seconds: float | None) -> AsyncFlow[list[T]]:
+def batched(
+    source: AsyncFlow[T],
+    size: int | None,
+    seconds: float | None,
+    weigh: Callable[[T], float] | None,
+) -> AsyncFlow[list[T]]:
     """What `AsyncFlow.batches` returns."""
     if size is not None:
         check_number(size, "size")
+    check_weigh(weigh, size)
     if seconds is None:
-        return _Batched(source, size)
+        return _Batched(source, size, weigh)
     check_seconds(seconds)
-    return _TimedBatches(source, size, seconds)
+    return _TimedBatches(source, size, seconds, weigh)
 
 
 class Derived(AsyncFlow[R], Generic[T, R]):
@@ -130,15 +136,17 @@ class _Governing(Derived[T, R]):
 class _Batched(_Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
 
-    def __init__(self, upstream: AsyncFlow[T], size: int | None) -> None:
+    def __init__(
+        self, upstream: AsyncFlow[T], size: int | None, weigh: Callable[[T], float] | None
+    ) -> None:
         super().__init__(upstream)
         self._size = size
-        self._gathering = Gathering[T](self._start)
+        self._gathering = Gathering[T](self._start, weigh)
 
     async def _next(self) -> list[T]:
         self.ack()
         try:
-            while not self._gathering.over and len(self._gathering) < (self._size or 1):
+            while not self._gathering.over and not self._gathering.fills(self._size or 1):
                 await self._gather()
         except StopAsyncIteration:
             self._gathering.finish()
@@ -146,7 +154,7 @@ class _Batched(_Governing[T, list[T]]):
             self._gathering.finish(exc)  # the items before it are delivered before it
         if upcoming := self._gathering.ready(self._size):
             await self._save(self._gathering.passed, upcoming)
-        items = self._gathering.take(self._size)
+        items = self._gathering.take(upcoming)
         if items is None:
             await self._save(self._gathering.passed, at_end=True)
             raise StopAsyncIteration
@@ -287,11 +295,17 @@ class _ConcurrentlyMapped(_Background[T, R]):
 class _TimedBatches(_Background[T, list[T]]):
     """Lists that are handed out in time, so a task reads ahead of the consumer."""
 
-    def __init__(self, upstream: AsyncFlow[T], size: int | None, seconds: float) -> None:
+    def __init__(
+        self,
+        upstream: AsyncFlow[T],
+        size: int | None,
+        seconds: float,
+        weigh: Callable[[T], float] | None,
+    ) -> None:
         super().__init__(upstream)
         self._size = AHEAD if size is None else size
         self._seconds = seconds
-        self._gathering = Gathering[T](self._start)
+        self._gathering = Gathering[T](self._start, weigh)
         self._since = 0.0  # when the first of the items came
 
     async def _fill(self) -> None:
@@ -316,7 +330,7 @@ class _TimedBatches(_Background[T, list[T]]):
 
     @property
     def _full(self) -> bool:
-        return len(self._gathering) >= self._size
+        return self._gathering.fills(self._size)
 
     async def _next(self) -> list[T]:
         self._start_tasks(self._fill, "streamable-http-batches")

@@ -7,7 +7,7 @@ import math
 
 from ._errors import ConfigurationError
 
-__all__ = ["check_callable", "check_number", "check_seconds", "refuse_async"]
+__all__ = ["check_callable", "check_number", "check_seconds", "check_weigh", "refuse_async"]
 
 
 def check_callable(value: object, name: str) -> None:
@@ -38,3 +38,15 @@ def check_seconds(value: object) -> None:
     """Refuses what is no length of time."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ConfigurationError(f"seconds={value!r} is not a time: pass seconds above 0, or None")
+
+
+def check_weigh(weigh: object, size: int | None) -> None:
+    """Refuses a measure of items that is none, or that nothing is measured by."""
+    if weigh is None:
+        return
+    check_callable(weigh, "weigh")
+    if size is None:
+        raise ConfigurationError(
+            f"weigh={weigh!r} measures items for size=, and there is none: pass size=, the weight "
+            f"of a whole list"
+        )

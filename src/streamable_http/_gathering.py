@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from ._delivery import Mark
@@ -20,10 +20,12 @@ class Gathering(Generic[T]):
         passed: The place behind the last list that is done.
     """
 
-    def __init__(self, start: Mark) -> None:
+    def __init__(self, start: Mark, weigh: Callable[[T], float] | None = None) -> None:
         self.passed = start
         self._in_hand = start
-        self._items: deque[tuple[T, Mark]] = deque()
+        self._weigh = weigh
+        self._weight: float = 0
+        self._items: deque[tuple[T, Mark, float]] = deque()
         self._over = False
         self._error: BaseException | None = None
 
@@ -36,11 +38,18 @@ class Gathering(Generic[T]):
 
     def add(self, item: T, mark: Mark) -> None:
         """The next item, with the place behind it."""
-        self._items.append((item, mark))
+        weight = 1 if self._weigh is None else self._weigh(item)
+        self._weight += weight
+        self._items.append((item, mark, weight))
 
     def add_all(self, items: Iterable[T], mark: Mark) -> None:
         """Items that are handed out together, with the place behind the last."""
-        self._items.extend((item, mark) for item in items)
+        for item in items:
+            self.add(item, mark)
+
+    def fills(self, size: float) -> bool:
+        """Whether there is enough for a list of this size."""
+        return self._weight >= size
 
     @property
     def over(self) -> bool:
@@ -58,7 +67,7 @@ class Gathering(Generic[T]):
         self._over, self._error = True, error
 
     def take(self, most: int | None = None) -> list[T] | None:
-        """The next list, of at most `most` items; None at the end.
+        """The next list, of at most `most` items (see `ready`); None at the end.
 
         Raises:
             BaseException: What upstream failed with.
@@ -69,12 +78,22 @@ class Gathering(Generic[T]):
             return None
         count = len(self._items) if most is None else min(most, len(self._items))
         taken = [self._items.popleft() for _ in range(count)]
+        self._weight -= sum(weight for _, _, weight in taken)
         self._in_hand = taken[-1][1]
-        return [item for item, _ in taken]
+        return [item for item, _, _ in taken]
 
-    def ready(self, most: int | None = None) -> int:
-        """How many items `take` would hand out now."""
-        return len(self._items) if most is None else min(most, len(self._items))
+    def ready(self, size: float | None = None) -> int:
+        """How many of the items make a list of this size, or what there is of one."""
+        if size is None:
+            return len(self._items)
+        if self._weigh is None:
+            return min(int(size), len(self._items))
+        total: float = 0
+        for count, (_, _, weight) in enumerate(self._items):
+            if total >= size:
+                return count
+            total += weight
+        return len(self._items)
 
     def settle(self) -> None:
         """The list in hand is done."""

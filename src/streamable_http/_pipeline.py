@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
-from ._checks import check_callable, check_number, check_seconds, refuse_async
+from ._checks import check_callable, check_number, check_seconds, check_weigh, refuse_async
 from ._delivery import Mark
 from ._errors import ConfigurationError, StreamClosed, StreamError
 from ._flow import Flow
@@ -42,14 +42,20 @@ def mapped(source: Flow[T], fn: Callable[[T], R], max_concurrent: int, *, ordere
     return _ConcurrentlyMapped(source, fn, max_concurrent, ordered=ordered)
 
 
-def batched(source: Flow[T], size: int | None, seconds: float | None) -> Flow[list[T]]:
+def batched(
+    source: Flow[T],
+    size: int | None,
+    seconds: float | None,
+    weigh: Callable[[T], float] | None,
+) -> Flow[list[T]]:
     """What `Flow.batches` returns."""
     if size is not None:
         check_number(size, "size")
+    check_weigh(weigh, size)
     if seconds is None:
-        return _Batched(source, size)
+        return _Batched(source, size, weigh)
     check_seconds(seconds)
-    return _TimedBatches(source, size, seconds)
+    return _TimedBatches(source, size, seconds, weigh)
 
 
 def applied(fn: Callable[[T], R], item: T) -> R:
@@ -147,15 +153,17 @@ class _Governing(Derived[T, R]):
 class _Batched(_Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
 
-    def __init__(self, upstream: Flow[T], size: int | None) -> None:
+    def __init__(
+        self, upstream: Flow[T], size: int | None, weigh: Callable[[T], float] | None
+    ) -> None:
         super().__init__(upstream)
         self._size = size
-        self._gathering = Gathering[T](self._start)
+        self._gathering = Gathering[T](self._start, weigh)
 
     def _next(self) -> list[T]:
         self.ack()
         try:
-            while not self._gathering.over and len(self._gathering) < (self._size or 1):
+            while not self._gathering.over and not self._gathering.fills(self._size or 1):
                 self._gather()
         except StopIteration:
             self._gathering.finish()
@@ -163,7 +171,7 @@ class _Batched(_Governing[T, list[T]]):
             self._gathering.finish(exc)  # the items before it are delivered before it
         if upcoming := self._gathering.ready(self._size):
             self._save(self._gathering.passed, upcoming)
-        items = self._gathering.take(self._size)
+        items = self._gathering.take(upcoming)
         if items is None:
             self._save(self._gathering.passed, at_end=True)
             raise StopIteration
@@ -318,11 +326,17 @@ class _ConcurrentlyMapped(_Background[T, R]):
 class _TimedBatches(_Background[T, list[T]]):
     """Lists that are handed out in time, so a thread reads ahead of the consumer."""
 
-    def __init__(self, upstream: Flow[T], size: int | None, seconds: float) -> None:
+    def __init__(
+        self,
+        upstream: Flow[T],
+        size: int | None,
+        seconds: float,
+        weigh: Callable[[T], float] | None,
+    ) -> None:
         super().__init__(upstream)
         self._size = AHEAD if size is None else size
         self._seconds = seconds
-        self._gathering = Gathering[T](self._start)
+        self._gathering = Gathering[T](self._start, weigh)
         self._since = 0.0  # when the first of the items came
 
     def _fill(self) -> None:
@@ -349,7 +363,7 @@ class _TimedBatches(_Background[T, list[T]]):
 
     @property
     def _full(self) -> bool:
-        return len(self._gathering) >= self._size
+        return self._gathering.fills(self._size)
 
     def _next(self) -> list[T]:
         self._start_threads(self._fill, "streamable-http-batches")

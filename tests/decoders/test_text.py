@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import copy
+import itertools
 from typing import Any
 
 import pytest
-from decoder_harness import cut, cuts, every_cut, tell_spec
+from decoder_harness import cut, cuts, every_cut, tell, tell_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,3 +161,33 @@ def test_raw_hands_over_what_comes() -> None:
     assert told.positions == [Position(offset=2), Position(offset=5)]
     assert told.digests == [None, None]
     assert told.end == Position(offset=5)
+
+
+any_lines = st.lists(st.sampled_from([b"", b"\r", b"ab", b"\xff" * 9]) | st.binary(max_size=12))
+
+
+@given(any_lines.map(b"\n".join), cuts, st.sampled_from([4, 8, 1000]))
+def test_raw_may_be_cut_behind_lines_only(body: bytes, places: list[int], limit: int) -> None:
+    context = Context(limits=Limits(max_item_bytes=limit))
+    told = tell(Raw(whole_lines=True).build(context), cut(body, places))
+
+    lines = [line + b"\n" for line in body.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    fits = [len(line.removesuffix(b"\n")) <= limit for line in lines]
+    most = fits.index(False) if False in fits else len(lines)
+    assert b"".join(told.items) == b"".join(lines[:most])
+    assert all(piece.endswith(b"\n") for piece in told.items[:-1])
+    assert (told.error is None) == (most == len(lines))
+    assert told.error is None or told.error[0] is LimitExceeded
+    offsets = [position.offset for position in told.positions]
+    assert offsets == [*itertools.accumulate(map(len, told.items))]
+
+
+def test_raw_lines_can_be_started_at_any_record() -> None:
+    engine = Raw(whole_lines=True).build(Context(offset=10))
+
+    batch = engine.feed(b"ab\ncd\nef")
+    assert (batch.items, batch.end) == ([b"ab\ncd\n"], Position(offset=16))
+    assert engine.starts_at_records
+    assert copy.copy(engine).finish().items == [b"ef"]
+    assert engine.feed(b"gh\n").items == [b"efgh\n"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from server import Server, chunk, cut, head, reply, streamed
 
+import streamable_http as shttp
 from streamable_http.demo.server import running
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -167,6 +170,23 @@ def test_notebook(service: str, tmp_path: Path) -> None:
     assert first.startswith(("cpu.load", "memory.used", "disk.read", "net.sent"))
     assert last.endswith("the end was proved by terminal")
     assert last.startswith("150 values")
+
+
+def test_gateway(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPSTREAM", service)
+    app = runpy.run_path(str(EXAMPLES / "gateway.py"), run_name="gateway")["app"]
+
+    with running(app) as url, shttp.Client(url) as client:
+        users: list[dict[str, Any]] = []
+        decoder = shttp.SSEData(dict[str, Any])
+        with client.stream("GET", "/users", decoder=decoder, terminal="[DONE]") as stream:
+            users += stream
+        assert (len(users), stream.stats.ended) == (1000, "terminal")
+        with client.stream("GET", "/users", terminal="[DONE]", start="998") as rest:
+            assert [event.id for event in rest] == ["999", "1000"]
+        with client.stream("GET", "/names?country=KE") as some:
+            names = some.collect()
+    assert names == [{"name": user["name"]} for user in users if user["country"] == "KE"] != []
 
 
 def test_every_example_has_a_test() -> None:

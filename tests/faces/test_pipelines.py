@@ -199,6 +199,19 @@ async def test_batches_of_a_size(face: Face, server: Server, size: int) -> None:
     assert batched.cursor.value == "7"
 
 
+@pytest.mark.parametrize("seconds", [None, 60])
+async def test_batches_of_a_weight(own: Face, server: Server, seconds: float | None) -> None:
+    url = server.serve("/", streamed(events(5, 1, 1, 9, 2, 2)))
+    async with own.client() as client, client.stream("GET", url, decoder=NUMBERS) as stream:
+        batched = stream.batches(6, seconds, weigh=lambda number: number)
+        assert await anext(batched) == [5, 1]
+        assert await anext(batched) == [1, 9]
+        assert batched.cursor is not None
+        assert batched.cursor.value == "1"
+        assert [batch async for batch in batched] == [[2, 2]]
+        assert batched.cursor.value == "2"
+
+
 async def test_batches_as_they_come(own: Face, server: Server) -> None:
     gate = threading.Event()
     first = chunk(b"data: 1\n\ndata: 2\n\ndata: 3\n\n")
@@ -356,6 +369,8 @@ async def test_closing_ends_an_operator_that_waits(own: Face, server: Server, ma
         (lambda stream: stream.map(str, True), "max_concurrent=True"),
         (lambda stream: stream.batches(0), "size=0"),
         (lambda stream: stream.batches(None, -1), "seconds=-1"),
+        (lambda stream: stream.batches(weigh=len), "pass size="),
+        (lambda stream: stream.batches(5, weigh=5), "weigh=5"),
     ],
 )
 async def test_operators_check_their_arguments(

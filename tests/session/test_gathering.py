@@ -51,6 +51,20 @@ def test_what_was_gathered_but_not_handed_out_is_never_passed() -> None:
     assert made.passed is A
 
 
+def test_a_list_may_be_measured_by_weight() -> None:
+    made = Gathering[str](START, weigh=len)
+    assert not made.fills(4)
+    for item, mark in (("aaa", A), ("bb", B), ("c", C)):
+        made.add(item, mark)
+    assert made.fills(6)
+    assert not made.fills(7)
+    assert made.ready(4) == 2
+    assert made.take(made.ready(4)) == ["aaa", "bb"]
+    assert made.after_hand() is B
+    assert not made.fills(4)
+    assert made.take(made.ready(4)) == ["c"]
+
+
 def test_an_error_is_raised_behind_the_items_before_it_and_stays() -> None:
     made = gathering()
     made.finish(LookupError("gone"))

@@ -11,8 +11,11 @@ import httpx
 import httpx2
 import msgspec
 import tenacity
+from starlette.responses import StreamingResponse
 
 import streamable_http as shttp
+from streamable_http.arrow import ArrowBatches, AsyncArrowBatches, to_arrow_batches
+from streamable_http.starlette import relay
 from streamable_http.transports import AsyncHTTPTransport, HTTPTransport
 
 
@@ -124,6 +127,7 @@ def reading(client: shttp.Client) -> None:
         assert_type(users.map(lambda user: user.name), shttp.Flow[str])
         assert_type(users.batches(), shttp.Flow[list[User]])
         assert_type(users.batches(10, seconds=1.5), shttp.Flow[list[User]])
+        assert_type(users.batches(10, weigh=lambda user: len(user.name)), shttp.Flow[list[User]])
         assert_type(users.process(print, on_progress=lambda p: p.rate), shttp.Summary)
         assert_type(shttp.track(users), shttp.Flow[User])
         assert_type(users.collect(), list[User])
@@ -371,6 +375,15 @@ def clients() -> None:
     shttp.Client(decoders={"text/csv": shttp.Lines(), "text/words": Words})
     with shttp.Client("http://host", headers={}, timeout=3, compress=True) as client:
         assert_type(client, shttp.Client)
+
+
+def extras(events: shttp.Stream[User], users: shttp.AsyncStream[User]) -> None:
+    assert_type(to_arrow_batches(events), ArrowBatches)
+    assert_type(to_arrow_batches(events.map(name_of), batch_bytes=9), ArrowBatches)
+    assert_type(to_arrow_batches(users), AsyncArrowBatches)
+    assert_type(relay(users), StreamingResponse)
+    relay(users, convert=lambda user: user.name, heartbeat=None)
+    relay(events)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def errors(error: shttp.StreamError) -> None:

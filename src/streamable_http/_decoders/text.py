@@ -10,7 +10,7 @@ import msgspec
 from attrs import frozen
 
 from .._errors import ConfigurationError, ContentTypeError
-from .engine import Batch, Context, Engine, Position, Spec
+from .engine import Batch, Context, Engine, Position, Spec, too_large
 from .line_engine import LineEngine
 from .media_types import parse_content_type
 
@@ -38,11 +38,20 @@ class Lines(Spec[str]):
 
 @frozen
 class Raw(Spec[bytes]):
-    """Hands the bytes over as they come, untouched. How they are cut means nothing."""
+    """Hands the bytes over as they come, untouched. How they are cut means nothing.
+
+    Attributes:
+        whole_lines: Cut them behind line ends (LF) only, so that each piece is one or more whole
+            lines; only the last one may lack its LF. For parsers that take lines by the block.
+    """
+
+    whole_lines: bool = False
 
     has_records: ClassVar[bool] = False
 
     def build(self, context: Context, /) -> Engine[bytes]:
+        if self.whole_lines:
+            return _WholeLines(context)
         return _Chunks(context.offset)
 
 
@@ -126,6 +135,56 @@ class _Chunks(Engine[bytes]):
 
     def finish(self, *, framed: bool = True) -> Batch[bytes]:
         return Batch([])
+
+
+class _WholeLines(Engine[bytes]):
+    starts_at_records = True
+
+    def __init__(self, context: Context) -> None:
+        self._limit = context.limits.max_item_bytes
+        self._offset = context.offset  # where the unfinished line starts
+        self._tail = bytearray()
+        self._over = False
+
+    def feed(self, data: bytes, /) -> Batch[bytes]:
+        if self._over:
+            return Batch([])
+        stop = data.rfind(b"\n") + 1
+        piece = bytes(self._tail) + data[:stop] if stop else b""
+        if stop:
+            self._tail = bytearray(data[stop:])
+        else:
+            self._tail += data
+        whole = self._within_limit(piece)
+        batch = self._piece(piece[:whole])
+        if whole < len(piece) or len(self._tail) > self._limit:
+            self._over = True
+            # The byte that was too many: the same however the bytes were cut.
+            batch.error = too_large("max_item_bytes", self._limit, self._limit + 1, "a line")
+        return batch
+
+    def _within_limit(self, piece: bytes) -> int:
+        """How many bytes of these lines come before one that is too long."""
+        place = 0
+        while len(piece) - place > self._limit:
+            end = piece.find(b"\n", place) + 1
+            if end - 1 - place > self._limit:
+                return place
+            place = end
+        return len(piece)
+
+    def finish(self, *, framed: bool = True) -> Batch[bytes]:
+        if self._over:
+            return Batch([])
+        self._over = True
+        return self._piece(bytes(self._tail))
+
+    def _piece(self, piece: bytes) -> Batch[bytes]:
+        if not piece:
+            return Batch([])
+        self._offset += len(piece)
+        end = Position(offset=self._offset)
+        return Batch([piece], _ChunkMarks(end), end, size=len(piece))
 
 
 class _ChunkMarks(msgspec.Struct):

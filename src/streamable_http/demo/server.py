@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
             http="h11",
             loop="asyncio",
             ws="none",
-            lifespan="off",
+            lifespan="auto",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,

@@ -1,0 +1,121 @@
+"""From JSON lines to record batches of one schema, or a clear error that names the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamable_http import ConfigurationError, DecodeError
+
+from ._pyarrow import pa, pa_json
+
+__all__ = ["Reader"]
+
+_EXCERPT = 64
+
+_UNFIT: Any = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError)
+
+
+class Reader:
+    """Reads blocks of lines.
+
+    Attributes:
+        schema: The `pyarrow.Schema` of all batches; without one that is given, the first batch's.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+        self._given = schema is not None
+        self._records = 0  # in the batches so far
+
+    def read(self, blocks: list[bytes]) -> tuple[Any, DecodeError | None]:
+        """The batch of some blocks (None if there is no record), and what is wrong behind it.
+
+        Raises:
+            ConfigurationError: The schema has a type that cannot be read from JSON.
+        """
+        data = b"".join(blocks)
+        if not data.strip():
+            return None, None
+        error = None
+        try:
+            batch = self._parse(data)
+        except _UNFIT:
+            batch, error = self._up_to_the_bad_one(
+                [one for one in data.split(b"\n") if one.strip()]
+            )
+        return batch, error
+
+    def took(self, batch: Any) -> None:
+        """The batch is handed out next; one that was read in vain may be read again."""
+        if batch is not None:
+            self._records += batch.num_rows
+            self.schema = batch.schema
+
+    def _parse(self, data: bytes) -> Any:
+        if not data.isascii():
+            data.decode()  # the parser does not look, and readers of the batch rely on it
+        options: dict[str, Any] = {}
+        if self.schema is not None:
+            # A given schema chooses; one that was found must not lose what came later.
+            rest = "ignore" if self._given else "error"
+            options = {"explicit_schema": self.schema, "unexpected_field_behavior": rest}
+        try:
+            table = pa_json.read_json(
+                pa.BufferReader(data),
+                # The block whole: cut into several, each would have a type of its own.
+                read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+                parse_options=pa_json.ParseOptions(**options),
+            )
+        except pa.ArrowNotImplementedError as exc:
+            raise ConfigurationError(
+                f"schema={self.schema!r:.200} has a type that pyarrow does not read from JSON "
+                f"({exc}): give the type that the JSON has, and cast the batches"
+            ) from exc
+        if table.num_rows != data.count(b"\n"):
+            lines = sum(1 for line in data.split(b"\n") if line.strip())
+            if table.num_rows != lines:
+                raise pa.ArrowInvalid(f"{lines} lines hold {table.num_rows} records")
+        return self._batch(table)
+
+    def _batch(self, table: Any) -> Any:
+        if not table.num_columns:
+            rows = pa.array([{}] * table.num_rows, pa.struct([]))
+            return pa.RecordBatch.from_struct_array(rows)
+        (batch,) = table.combine_chunks().to_batches()
+        if self.schema is None:
+            return batch
+        return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+
+    def _up_to_the_bad_one(self, lines: list[bytes]) -> tuple[Any, DecodeError]:
+        """The batch of the records before the first that does not fit, and what it says."""
+        good, bad = 0, len(lines)
+        batch = None
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            try:
+                batch = self._parse(b"\n".join(lines[:middle]) + b"\n")
+            except _UNFIT:
+                bad = middle
+            else:
+                good = middle
+        return batch, self._error(lines, good)
+
+    def _error(self, lines: list[bytes], place: int) -> DecodeError:
+        index = self._records + place
+        cause: Exception | None = None
+        try:
+            self._parse(b"\n".join(lines[: place + 1]) + b"\n")
+        except _UNFIT as exc:
+            cause = exc
+        fix = (
+            "change schema= so that it fits what the server sends"
+            if self._given
+            else "the schema is that of the records before it: pass schema= to say what comes"
+        )
+        error = DecodeError(
+            f"record {index} does not fit the batch: {cause}; {fix}",
+            index=index,
+            excerpt=lines[place][:_EXCERPT],
+        )
+        error.__cause__ = cause
+        return error

@@ -1,0 +1,319 @@
+"""Record batches: their schema, their errors, and a cursor that never runs ahead."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pydantic
+import pytest
+from driver import Face
+from server import Server, chunk, cut, events, hold, reply, streamed
+
+import streamable_http as shttp
+from streamable_http import NDJSON, DecodeError, Raw, SSEData
+from streamable_http.arrow import ArrowBatches, to_arrow_batches
+from streamable_http.testing import Response, ScriptedTransport, ndjson
+
+pa: Any = import_module("pyarrow")
+
+LINES = Raw(whole_lines=True)
+ROWS = [{"a": n, "b": f"é{n}", "c": {"d": [n, n + 1]}} for n in range(1000)]
+SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string())])
+
+
+def body(rows: Iterable[object]) -> bytes:
+    dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    return b"".join(dump(row).encode() + b"\n" for row in rows)
+
+
+_streams: list[shttp.Stream[Any]] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while _streams:
+        _streams.pop().close()
+
+
+def opened(answer: bytes | Response, decoder: Any = LINES, **options: Any) -> shttp.Stream[Any]:
+    if isinstance(answer, bytes):
+        answer = ndjson(*[answer[at : at + 1000] for at in range(0, len(answer), 1000)])
+    retry = shttp.RetryPolicy(stop=1)
+    client = shttp.Client(transport=ScriptedTransport(answer), retry=retry)
+    _streams.append(client.stream("GET", "http://data/", decoder=decoder, **options))
+    return _streams[-1].open()
+
+
+def batches(answer: bytes | Response, decoder: Any = LINES, **options: Any) -> ArrowBatches:
+    return to_arrow_batches(opened(answer, decoder), **options)
+
+
+class Struct(msgspec.Struct):
+    a: int
+
+
+@dataclasses.dataclass
+class Data:
+    a: int
+
+
+class Model(pydantic.BaseModel):
+    a: int
+
+
+@pytest.mark.parametrize("decoder", [LINES, NDJSON(), NDJSON(msgspec.Raw)])
+@pytest.mark.parametrize("batch_bytes", [1, 4000, 1 << 20])
+def test_batches_hold_all_records_in_order(decoder: Any, batch_bytes: int) -> None:
+    made = list(batches(body(ROWS), decoder, batch_bytes=batch_bytes))
+
+    assert [row for batch in made for row in batch.to_pylist()] == ROWS
+    assert {batch.schema for batch in made} == {made[0].schema}
+    assert all(type(batch) is pa.RecordBatch for batch in made)
+    if batch_bytes == 4000:
+        sizes = [len(body(batch.to_pylist())) for batch in made]
+        assert all(4000 <= size < 6000 for size in sizes[:-1])
+    if batch_bytes > 4000:
+        assert len(made) == 1
+
+
+@pytest.mark.parametrize("kind", [Struct, Data, Model, dict[str, int]])
+def test_items_of_any_class_become_records(kind: Any) -> None:
+    (batch,) = batches(body([{"a": 1}, {"a": 2}]), NDJSON(kind))
+
+    assert batch.to_pylist() == [{"a": 1}, {"a": 2}]
+
+
+def test_events_become_records() -> None:
+    spread = [b'data: {"a":\ndata: 1}\n\n', b'data: {"a": 2}\n\n']
+    answer = Response(headers={"Content-Type": "text/event-stream"}, body=spread)
+
+    for decoder in (SSEData(msgspec.Raw), SSEData()):
+        (batch,) = batches(answer, decoder)
+        assert batch.to_pylist() == [{"a": 1}, {"a": 2}]
+
+
+def test_a_schema_chooses_the_fields_and_their_types() -> None:
+    schema = pa.schema(
+        [
+            pa.field("at", pa.timestamp("us"), metadata={"k": "v"}),
+            ("x", pa.float64()),
+            ("gone", pa.string()),
+        ],
+        metadata={"m": "n"},
+    )
+    (batch,) = batches(body([{"x": 1, "more": [1], "at": "2026-01-02 03:04:05"}]), schema=schema)
+
+    at = dt.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001
+    assert batch.to_pylist() == [{"at": at, "x": 1.0, "gone": None}]
+    assert batch.schema.equals(schema, check_metadata=True)
+
+
+@pytest.mark.parametrize("decoder", [LINES, NDJSON()])
+@pytest.mark.parametrize(
+    ("schema", "bad", "says"),
+    [
+        (None, {"a": "x"}, "pass schema="),
+        (None, {"a": 1.5}, "pass schema="),
+        (None, {"a": 1, "new": 2}, "pass schema="),
+        (None, {"c": {"d": [1], "new": 2}}, "pass schema="),
+        (SCHEMA, {"a": "x"}, "change schema="),
+        (SCHEMA, {"a": 1.5}, "change schema="),
+        (SCHEMA, [1], "change schema="),
+        (pa.schema([pa.field("a", pa.int64(), nullable=False)]), {"b": "x"}, "change schema="),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 300, 999])
+def test_a_record_that_does_not_fit_is_named(
+    decoder: Any, schema: Any, bad: object, says: str, place: int
+) -> None:
+    """Those before it come first, in batches of the same schema."""
+    if schema is None and place == 0:
+        return  # there is nothing yet that it would not fit
+    rows = [*ROWS[:place], bad, *ROWS[place + 1 :]]
+    made = batches(body(rows), decoder, schema=schema, batch_bytes=10_000)
+    seen: list[Any] = []
+
+    with pytest.raises(DecodeError, match=says) as caught:
+        seen.extend(row["a"] for batch in made for row in batch.to_pylist())
+    assert seen == [row["a"] for row in ROWS[:place]]
+    assert caught.value.index == place
+    assert f"record {place} " in str(caught.value)
+    assert caught.value.excerpt == body([bad])[:-1]
+    assert made.error is caught.value
+    with pytest.raises(DecodeError):
+        next(made)
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"a": "\xff"}', b'{"a": 1} {"a": 2}', b'{"a": 1', b"nonsense", b'{"a":1,"a":2}']
+)
+def test_what_is_no_json_object_is_refused(line: bytes) -> None:
+    made = batches(b'{"a": 1}\n' + line + b"\n")
+
+    assert next(made).to_pylist() == [{"a": 1}]
+    with pytest.raises(DecodeError) as caught:
+        next(made)
+    assert (caught.value.index, caught.value.excerpt) == (1, line)
+
+
+def test_text_that_is_not_utf_8_is_refused() -> None:
+    made = batches(b'{"b": "\xc3\xa9"}\n{"b": "\xff"}\n', schema=SCHEMA)
+
+    assert next(made).to_pylist() == [{"a": None, "b": "é"}]
+    with pytest.raises(DecodeError, match="utf-8"):
+        next(made)
+
+
+def test_blank_lines_and_empty_streams_are_no_records() -> None:
+    assert [batch.num_rows for batch in batches(b'\r\n\n{"a": 1}\n\n{"a": 2}')] == [2]
+    assert list(batches(b"\n\n")) == []
+    assert list(batches(b"")) == []
+    assert [batch.num_rows for batch in batches(b"{}\n{}\n")] == [2]
+
+
+def test_batches_before_a_fault_come_before_its_error() -> None:
+    made = batches(ndjson(*ROWS[:3], then=[shttp.testing.Cut()]))
+
+    assert next(made).to_pylist() == ROWS[:3]
+    with pytest.raises(shttp.ConnectionLost) as caught:
+        next(made)
+    assert made.error is caught.value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"stream": [1]}, "class list"),
+        ({"schema": {"a": int}}, "pyarrow.schema"),
+        ({"batch_bytes": 0}, "size=0"),
+        ({"seconds": 0}, "seconds=0"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(shttp.ConfigurationError, match=named):
+        to_arrow_batches(**{"stream": opened(b""), **arguments})
+
+
+def test_a_type_that_json_cannot_have_is_the_schemas_fault() -> None:
+    schema = pa.schema([("a", pa.duration("s")), ("b", pa.list_view(pa.int8()))])
+
+    with pytest.raises(shttp.ConfigurationError, match="cast the batches"):
+        next(batches(b'{"a": 1}\n', schema=schema))
+
+
+# The cursor ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runtime", ["threads", "asyncio", "trio"])
+def test_a_restart_goes_on_behind_the_last_batch_that_is_done(server: Server, runtime: Any) -> None:
+    face = Face(runtime)
+    rows = [{"a": n, "b": "x" * 2000} for n in range(1000)]
+    whole = body(rows)
+
+    def answer(request: Any) -> Any:
+        start = int(request.headers.get("range", "bytes=0-")[6:-1])
+        more: dict[str, Any] = {"etag": '"v"', "accept_ranges": "bytes"}
+        if not start:
+            return reply(whole, content_type="application/x-ndjson", **more)
+        size = len(whole)
+        more["content_range"] = f"bytes {start}-{size - 1}/{size}"
+        return reply(whole[start:], status=206, content_type="application/x-ndjson", **more)
+
+    url = server.serve("/", answer)
+
+    async def main() -> None:
+        async with face.client() as client:
+            async with client.stream("GET", url, decoder=LINES) as stream:
+                made = arrow(face, stream)
+                first = await anext(made)
+                assert made.cursor is None
+                await anext(made)
+                cursor = made.cursor
+                assert cursor is not None
+                assert int(cursor.value) == len(body(first.to_pylist()))
+            async with client.stream("GET", url, decoder=LINES, start=cursor) as stream:
+                rest = [row async for batch in arrow(face, stream) for row in batch.to_pylist()]
+        assert first.to_pylist() + rest == rows
+
+    face.run(main)
+
+
+class Awaited:
+    """Sync batches, awaited."""
+
+    def __init__(self, inner: ArrowBatches) -> None:
+        self.inner = inner
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return next(self.inner)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def arrow(face: Face, stream: Any, **options: Any) -> Any:
+    options = {"batch_bytes": 1000, **options}
+    if face.sync:
+        return Awaited(to_arrow_batches(stream.inner, **options))
+    return to_arrow_batches(stream, **options)
+
+
+async def test_the_cursor_stands_before_a_record_that_does_not_fit(
+    own: Face, server: Server
+) -> None:
+    data = [*range(1, 300), '"x"']
+    events_ = [f'id: {n}\ndata: {{"a": {value}}}\n\n' for n, value in enumerate(data, 1)]
+    pieces = [chunk(event.encode()) for event in events_]
+    url = server.serve("/", streamed(*pieces, hold()))
+    async with own.client() as client, client.stream("GET", url, decoder=SSEData()) as stream:
+        made = arrow(own, stream, seconds=0.05)
+        seen = 0
+        with pytest.raises(DecodeError) as caught:
+            async for batch in made:
+                seen += batch.num_rows
+    assert seen == 299
+    assert caught.value.index == 299
+    assert caught.value.cursor is not None
+    assert int(caught.value.cursor.value) < 300
+    assert caught.value.cursor == made.cursor
+
+
+async def test_a_feed_gives_its_batches_in_time(own: Face, server: Server) -> None:
+    url = server.serve("/", streamed(events(1, 2), hold()))
+    async with own.client() as client, client.stream("GET", url) as stream:
+        batch = await anext(arrow(own, stream, batch_bytes=1 << 20, seconds=0.1))
+        assert batch.column("data").to_pylist() == ["1", "2"]
+
+
+async def test_what_is_cut_is_resumed_within_a_batch(own: Face, server: Server) -> None:
+    half = b"".join(b'id: %d\ndata: {"a": %d}\n\n' % (n, n) for n in range(1, 4))
+    rest = half.replace(b"1", b"4").replace(b"2", b"5").replace(b"3", b"6")
+    url = server.serve("/", streamed(chunk(half), cut()), streamed(chunk(rest)))
+    async with own.client() as client, client.stream("GET", url, decoder=SSEData()) as stream:
+        found = [row["a"] async for batch in arrow(own, stream) for row in batch.to_pylist()]
+    assert found == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_missing_pyarrow_is_named(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['pyarrow'] = None; import streamable_http.arrow"
+    done = subprocess.run(
+        [sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert "pip install 'streamable-http[arrow]'" in done.stderr
