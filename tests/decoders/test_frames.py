@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamable_http import ConfigurationError, Limits, LimitExceeded, StreamTruncated
+from streamable_http import ConfigurationError, LimitExceeded, Limits, StreamTruncated
 from streamable_http._decoders.engine import Context
 from streamable_http.decoders import LengthPrefixed
 
