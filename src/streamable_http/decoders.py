@@ -1,6 +1,7 @@
 """Decoders: the built-in ones, and what is needed to write one."""
 
 from ._decoders.engine import BadItem, Decoder, DecoderFactory
+from ._decoders.frames import LengthPrefixed
 from ._decoders.plain import adecode, decode
 from ._decoders.records import NDJSON
 from ._decoders.sse import SSE, SSEData, SSEText
@@ -13,6 +14,7 @@ __all__ = [
     "BadItem",
     "Decoder",
     "DecoderFactory",
+    "LengthPrefixed",
     "Lines",
     "Raw",
     "SSEData",

@@ -69,6 +69,7 @@ def every_decoder(client: shttp.Client) -> None:
     assert_type(get("GET", "", decoder=shttp.NDJSON(Point)), shttp.Stream[Point])
     assert_type(get("GET", "", decoder=shttp.Lines()), shttp.Stream[str])
     assert_type(get("GET", "", decoder=shttp.Raw()), shttp.Stream[bytes])
+    assert_type(get("GET", "", decoder=shttp.LengthPrefixed(2)), shttp.Stream[bytes])
     assert_type(get("GET", "", decoder=Words), shttp.Stream[str])
     assert_type(get("GET", "", decoder=make_words), shttp.Stream[str])
 
@@ -84,6 +85,7 @@ def every_decoder_async(client: shttp.AsyncClient) -> None:
     assert_type(get("GET", "", decoder=shttp.NDJSON(User)), shttp.AsyncStream[User])
     assert_type(get("GET", "", decoder=shttp.Lines()), shttp.AsyncStream[str])
     assert_type(get("GET", "", decoder=shttp.Raw()), shttp.AsyncStream[bytes])
+    assert_type(get("GET", "", decoder=shttp.LengthPrefixed(2)), shttp.AsyncStream[bytes])
     assert_type(get("GET", "", decoder=Words), shttp.AsyncStream[str])
     assert_type(get("GET", "", decoder=make_words), shttp.AsyncStream[str])
 

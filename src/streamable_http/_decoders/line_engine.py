@@ -13,7 +13,7 @@ from .bom import LeadingBOM
 from .convert import bad_item
 from .engine import BadItem, Batch, Context, Engine, Position, cut_in, too_large
 
-__all__ = ["LineEngine"]
+__all__ = ["EndMarks", "LineEngine"]
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class LineEngine(Engine[T]):
 
     def _read_one_by_one(self, lines: list[bytes], *, line_end: int) -> Batch[T]:
         start = self._offset
-        marks = _EndMarks()
+        marks = EndMarks()
         batch = Batch[T]([], marks)
         for line in lines:
             if len(line) > self._limit:
@@ -142,7 +142,7 @@ class LineEngine(Engine[T]):
         return too_large("max_item_bytes", self._limit, self._limit + 1, "a line")
 
 
-class _EndMarks(msgspec.Struct):
+class EndMarks(msgspec.Struct):
     """Marks that know where each record ends."""
 
     ends: list[int] = []
