@@ -142,6 +142,7 @@ class ChunkMerger:
         if self._left == 0:
             self._finish()
         elif self._left < 0:
+            self.soiled = True
             self._give_up()
         return data
 
