@@ -225,6 +225,7 @@ with Client(trust_env=False, verify=False, prefetch=int(sys.argv[2])) as client:
 ASYNC = """
 import asyncio, signal, sys, threading
 import {library}
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from streamable_http import AsyncClient, SSEText
 
 async def main():

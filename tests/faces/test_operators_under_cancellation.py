@@ -351,7 +351,8 @@ def busy() -> Face:
 
 
 CTRL_C = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have told us to ignore it
 from streamable_http import Client, SSEText
 
 with Client(trust_env=False, verify=False) as client:
