@@ -1,7 +1,8 @@
-"""Connections for the async client: they obey the lease, on asyncio and on trio."""
+"""Connections for the async client, which obey the lease: asyncio's own, or anyio's for trio."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import ssl
@@ -11,9 +12,11 @@ from typing import Any, TypeVar
 import anyio
 import httpcore
 
+from ._asyncio import AsyncioStream
 from ._blocking import SocketOption
 from ._lease import Lease, lease_of
 from ._merging import AsyncMergingStream
+from ._tls import AsyncTLSStream
 
 __all__ = ["LeasedBackend"]
 
@@ -94,19 +97,7 @@ class LeasedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            return LeasedStream(
-                await _Wait(lease_of(timeout)).run(
-                    lambda: self._inner.start_tls(ssl_context, server_hostname),
-                    httpcore.ConnectTimeout,
-                    httpcore.ConnectError,
-                )
-            )
-        except BaseException:
-            # A wait that is cut off leaves the connection to us.
-            with anyio.CancelScope(shield=True), contextlib.suppress(Exception):
-                await self._inner.aclose()
-            raise
+        return await AsyncTLSStream.wrap(self, ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -126,12 +117,20 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return await self._connected(
-            timeout,
-            lambda: self._inner.connect_tcp(
-                host, port, local_address=local_address, socket_options=socket_options
-            ),
-        )
+        if _on_asyncio():
+            options = (*(socket_options or ()),)
+            return await self._connected(
+                timeout, lambda: AsyncioStream.connect_tcp(host, port, local_address, options)
+            )
+
+        async def connect() -> httpcore.AsyncNetworkStream:
+            return LeasedStream(
+                await self._inner.connect_tcp(
+                    host, port, local_address=local_address, socket_options=socket_options
+                )
+            )
+
+        return await self._connected(timeout, connect)
 
     async def connect_unix_socket(
         self,
@@ -139,10 +138,18 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return await self._connected(
-            timeout,
-            lambda: self._inner.connect_unix_socket(path, socket_options=socket_options),
-        )
+        if _on_asyncio():
+            options = (*(socket_options or ()),)
+            return await self._connected(
+                timeout, lambda: AsyncioStream.connect_unix_socket(path, options)
+            )
+
+        async def connect() -> httpcore.AsyncNetworkStream:
+            return LeasedStream(
+                await self._inner.connect_unix_socket(path, socket_options=socket_options)
+            )
+
+        return await self._connected(timeout, connect)
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
@@ -164,4 +171,12 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
                 for stream in opened:
                     await stream.aclose()
             raise
-        return AsyncMergingStream.around(LeasedStream(opened[0]))
+        return AsyncMergingStream.around(opened[0])
+
+
+def _on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

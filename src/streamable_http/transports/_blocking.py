@@ -1,4 +1,4 @@
-"""Sockets for the sync client: they obey the lease, and drain TLS records in one go."""
+"""Sockets for the sync client, which obey the lease."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import httpcore
 
 from ._lease import Interrupted, Lease, lease_of
 from ._merging import MergingStream
+from ._tls import TLSStream
 
-__all__ = ["BlockingBackend"]
+__all__ = ["BlockingBackend", "BlockingStream", "SocketOption", "is_readable"]
 
 R = TypeVar("R")
 
 SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
-
-_TLS_READ = 256 * 1024
 
 
 class BlockingStream(httpcore.NetworkStream):
@@ -112,117 +111,9 @@ class BlockingStream(httpcore.NetworkStream):
             case "server_addr":
                 return self._socket.getpeername()
             case "is_readable":
-                return _is_readable(self._socket)
+                return is_readable(self._socket)
             case _:
                 return None
-
-
-class TLSStream(httpcore.NetworkStream):
-    """TLS over any stream, over TLS too (a proxy reached by https).
-
-    The records are taken apart in memory: one large read brings many of them, where an
-    `SSLSocket` costs a system call for each; and a wake-up can shut the raw socket down without
-    the TLS layer handing out what is left as if it were data.
-    """
-
-    def __init__(
-        self, inner: BlockingStream | TLSStream, context: ssl.SSLContext, hostname: str | None
-    ) -> None:
-        self._inner = inner
-        self._ready = False
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
-
-    @classmethod
-    def wrap(
-        cls,
-        inner: BlockingStream | TLSStream,
-        context: ssl.SSLContext,
-        hostname: str | None,
-        timeout: float | None,
-    ) -> TLSStream:
-        """Performs the handshake; closes `inner` if that fails."""
-        stream = cls(inner, context, hostname)
-        try:
-            stream._until_done(stream._tls.do_handshake, timeout)
-        except httpcore.TimeoutException as exc:
-            inner.close()
-            raise httpcore.ConnectTimeout(str(exc)) from exc
-        except (httpcore.NetworkError, ssl.SSLError) as exc:
-            inner.close()
-            raise httpcore.ConnectError(str(exc)) from exc
-        except BaseException:
-            inner.close()
-            raise
-        return stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        try:
-            first = self._until_done(lambda: self._tls.read(max_bytes), timeout)
-        except ssl.SSLZeroReturnError:
-            return b""
-        except ssl.SSLEOFError:
-            # No close_notify: common, and HTTP's own framing tells whether something is missing.
-            return b""
-        except ssl.SSLError as exc:
-            raise httpcore.ReadError(str(exc)) from exc
-        return b"".join((first, *self._records_at_hand(max_bytes - len(first))))
-
-    def _records_at_hand(self, room: int) -> Iterator[bytes]:
-        while room > 0:
-            try:
-                data = self._tls.read(room)
-            except ssl.SSLError:
-                return  # needs more input, or has ended: the next read will tell
-            if not data:
-                return
-            room -= len(data)
-            yield data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        lease = lease_of(timeout)
-        lease.sending(buffer, ready=self._ready)
-        self._ready = lease.sent
-        try:
-            self._until_done(lambda: self._tls.write(buffer), timeout)
-        except ssl.SSLError as exc:
-            raise httpcore.WriteError(str(exc)) from exc
-
-    def _until_done(self, step: Any, timeout: float | None) -> Any:
-        while True:
-            try:
-                result = step()
-            except ssl.SSLWantReadError:
-                self._flush(timeout)
-                data = self._inner.read(_TLS_READ, timeout)
-                if data:
-                    self._incoming.write(data)
-                else:
-                    self._incoming.write_eof()
-            else:
-                self._flush(timeout)
-                return result
-
-    def _flush(self, timeout: float | None) -> None:
-        data = self._outgoing.read()
-        if data:
-            self._inner.write(data, timeout)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        return TLSStream.wrap(self, ssl_context, server_hostname, timeout)
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "ssl_object":
-            return self._tls
-        return self._inner.get_extra_info(info)
 
 
 class BlockingBackend(httpcore.NetworkBackend):
@@ -326,7 +217,7 @@ def _mapped(
         raise error(str(exc)) from exc
 
 
-def _is_readable(sock: socket.socket) -> bool:
+def is_readable(sock: socket.socket) -> bool:
     """Whether something came on an idle connection, which then cannot be used again."""
     if sock.fileno() < 0:
         return True
