@@ -8,6 +8,7 @@ next one, at a clean end, or at `ack()`.
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
@@ -68,6 +69,7 @@ class Delivery(Generic[T]):
         self._count = count
         self._served = 0  # items of the batch up to the end of the current portion
         self._acknowledged = 0
+        self._stopped: int | None = None  # what was handed out when the stream was closed
 
     @property
     def handed(self) -> int:
@@ -78,6 +80,8 @@ class Delivery(Generic[T]):
     def _handed(self) -> int:
         if self._batch is None:
             return 0
+        if self._stopped is not None:
+            return self._stopped
         return self._served - operator.length_hint(self.items)
 
     def load(self, batch: Batch[T], portion: int | None = None) -> None:
@@ -108,6 +112,11 @@ class Delivery(Generic[T]):
             start = self.after_handed().resolve()
         self._batch, self._start, self._count = None, start, self._count + handed
         self.items, self._served, self._acknowledged = iter(()), 0, 0
+
+    def stop(self) -> None:
+        """Nothing more is handed out, not even to who holds `items`."""
+        self._stopped = self._handed
+        deque(self.items, maxlen=0)
 
     def rest(self) -> list[T]:
         """Hands out what is left of the current portion at once."""

@@ -95,6 +95,8 @@ class _Base:
 
     def _check_clocks(self) -> None:
         """The clocks that a client without leases does not know are looked at before a read."""
+        if self.lease.managed:
+            return
         try:
             self.lease.wait()
         except TimeoutError:
@@ -148,7 +150,7 @@ class Performer(_Base):
         self._accept(request, response)
         # A mock's response may be read already: its bytes are there all the same.
         read = response.is_stream_consumed
-        self._body = iter(response.stream) if read else response.iter_raw()
+        self._body = filter(None, iter(response.stream) if read else response.iter_raw())
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
@@ -156,10 +158,11 @@ class Performer(_Base):
         if within is not None:
             self.lease.hurry(within)
         self._check_clocks()
-        data = next(filter(None, self._body), b"")
+        data = next(self._body, b"")
         if not data:
             self._unplug()
-        self._refuse_closed()
+        if self.lease.closed:
+            raise StreamClosed(_CLOSED)
         return data
 
     def _sleep(self, seconds: float) -> None:

@@ -49,8 +49,9 @@ class _Base(Generic[T]):
         self._clock = clock
 
     def _reply(self, value: object = None) -> None:
-        self.session.now = self._clock()
-        self.session.reply(value)
+        session = self.session
+        session.now = self._clock()
+        session.reply(value)
 
     def _fail(self, error: StreamError) -> None:
         self.session.now = self._clock()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
+from operator import length_hint
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -114,6 +116,7 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
 
     def close(self) -> None:
         self._closed, self._items = True, iter(())
+        self._delivery.stop()
         self._opening.stop_clock()
         reading = self._pump if self._batches is None else self._batches
         if reading is not None:
@@ -132,6 +135,15 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
             self._release_key()
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2)
             batches.close()
+
+    def __iter__(self) -> Iterator[T]:
+        # In C from one batch to the next: `__next__` costs a loop more than its item's decoding.
+        return chain.from_iterable(iter(self._next_items, _END))
+
+    def _next_items(self) -> Iterator[T]:
+        if not length_hint(self._items):
+            self._load()
+        return self._items
 
     def __next__(self) -> T:
         item = next(self._items, _END)

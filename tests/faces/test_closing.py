@@ -18,6 +18,7 @@ from server import Server, delay, events, hold, reply, streamed, unreachable
 from streamable_http import (
     AsyncClient,
     AsyncStream,
+    Client,
     Connecting,
     Retrying,
     RetryPolicy,
@@ -263,3 +264,31 @@ def test_ctrl_c_leaves_nothing(server: Server, runtime: str, prefetch: str) -> N
     assert errors == ""
     assert child.returncode == 0
     assert server.wait_for(lambda: server.hung_up == 1)
+
+
+def test_a_loop_over_what_came_at_once_ends_where_it_was_closed(server: Server) -> None:
+    """The loop runs in C from one list of items to the next: closing empties the list in hand."""
+    url = server.serve("/", reply(b"".join(b"id: %d\ndata: %d\n\n" % (n, n) for n in range(1, 9))))
+    seen: list[str] = []
+    with Client(trust_env=False) as client:
+        stream = client.stream("GET", url, decoder=SSEText()).open()
+        with pytest.raises(StreamClosed):
+            for text in stream:
+                seen.append(text)
+                if text == "3":
+                    stream.close()
+        assert seen == ["1", "2", "3"]
+        assert stream.cursor is not None
+        assert (stream.cursor.value, stream.stats.items) == ("2", 3)
+
+
+def test_loops_and_next_share_one_place(server: Server) -> None:
+    url = server.serve("/", reply(b"".join(b"data: %d\n\n" % n for n in range(1, 9))))
+    with Client(trust_env=False) as client, client.stream("GET", url, decoder=SSEText()) as stream:
+        assert next(stream) == "1"
+        for text in stream:
+            if text == "3":
+                break
+        assert next(stream) == "4"
+        assert [*stream] == ["5", "6", "7", "8"]
+        assert [*stream] == []

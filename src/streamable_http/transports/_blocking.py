@@ -40,11 +40,16 @@ class BlockingStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         lease = self.hold(lease_of(timeout))
-        with _mapped(lease, httpcore.ReadTimeout, httpcore.ReadError):
+        try:  # not `_mapped`: a context manager costs as much as all else here
             self._socket.settimeout(lease.wait())
             data = self._socket.recv(max_bytes)
             lease.waited()
-            return data
+        except TimeoutError as exc:
+            lease.expire()
+            raise httpcore.ReadTimeout("timed out") from exc
+        except OSError as exc:
+            raise httpcore.ReadError(str(exc)) from exc
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         lease = self.hold(lease_of(timeout))
