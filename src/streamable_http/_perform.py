@@ -95,8 +95,6 @@ class _Base:
 
     def _check_clocks(self) -> None:
         """The clocks that a client without leases does not know are looked at before a read."""
-        if self.lease.managed:
-            return
         try:
             self.lease.wait()
         except TimeoutError:

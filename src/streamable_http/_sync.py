@@ -151,7 +151,10 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
 
     def _refill(self) -> T:
         self._load()
-        return next(self._delivery.items)  # `close` may have emptied `_items` meanwhile
+        item = next(self._delivery.items, _END)  # `close` may have emptied `_items` meanwhile
+        if item is _END:
+            self._refuse_closed()
+        return item
 
     def _next_list(self) -> list[T]:
         rest = self._delivery.rest()

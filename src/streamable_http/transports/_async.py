@@ -120,7 +120,10 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
         if _on_asyncio():
             options = (*(socket_options or ()),)
             return await self._connected(
-                timeout, lambda: AsyncioStream.connect_tcp(host, port, local_address, options)
+                timeout,
+                lambda: AsyncioStream.connect_tcp(
+                    host, port, lease_of(timeout), local_address, options
+                ),
             )
 
         async def connect() -> httpcore.AsyncNetworkStream:

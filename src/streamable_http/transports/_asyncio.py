@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, cast
 
+import anyio
 import httpcore
 
 from ._blocking import SocketOption, is_readable
@@ -23,7 +24,6 @@ from ._tls import AsyncTLSStream
 __all__ = ["AsyncioStream"]
 
 _MOST_BUFFERED = 256 * 1024
-_HAPPY_EYEBALLS_SECONDS = 0.25
 
 
 class _Wire(asyncio.Protocol):
@@ -133,35 +133,63 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
 
     @classmethod
     async def connect_tcp(
-        cls, host: str, port: int, local_address: str | None, options: Iterable[SocketOption]
+        cls,
+        host: str,
+        port: int,
+        lease: Lease,
+        local_address: str | None,
+        options: Iterable[SocketOption],
     ) -> AsyncioStream:
-        """Connects to whichever address of the host answers first."""
+        """Connects to the first address of the host that answers, each in its part of the time.
+
+        One after another, as for threads: asyncio's own race between addresses leaves tasks behind
+        when it is cancelled.
+        """
+        loop = asyncio.get_running_loop()
         try:
-            _, wire = await asyncio.get_running_loop().create_connection(
-                _Wire,
-                host,
-                port,
-                local_addr=None if local_address is None else (local_address, 0),
-                happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
-            )
+            addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except UnicodeError as exc:
             raise OSError(f"{host} is no name of a host: {exc}") from exc
-        return cls(wire)._with((*options, (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)))
+        options = (*options, (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
+        failure = OSError(f"no address for {host}")
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+            left = lease.wait()
+            share = None if left is None else left / (len(addresses) - tried)
+            sock = socket.socket(family, kind, protocol)
+            try:
+                with anyio.fail_after(share):
+                    return await cls._connected(sock, address, options, local_address)
+            except OSError as exc:
+                failure = exc
+        raise failure
 
     @classmethod
     async def connect_unix_socket(cls, path: str, options: Iterable[SocketOption]) -> AsyncioStream:
         """Connects to a Unix domain socket."""
-        _, wire = await asyncio.get_running_loop().create_unix_connection(_Wire, path)
-        return cls(wire)._with(options)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        return await cls._connected(sock, path, options)
 
-    def _with(self, options: Iterable[SocketOption]) -> AsyncioStream:
+    @classmethod
+    async def _connected(
+        cls,
+        sock: socket.socket,
+        address: Any,
+        options: Iterable[SocketOption],
+        local_address: str | None = None,
+    ) -> AsyncioStream:
+        loop = asyncio.get_running_loop()
         try:
+            sock.setblocking(False)
             for option in options:
-                self.get_extra_info("socket").setsockopt(*option)
+                sock.setsockopt(*option)
+            if local_address is not None:
+                sock.bind((local_address, 0))
+            await loop.sock_connect(sock, address)
+            _, wire = await loop.create_connection(_Wire, sock=sock)
         except BaseException:
-            self._wire.transport.abort()
+            sock.close()
             raise
-        return self
+        return cls(wire)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         lease, wire = lease_of(timeout), self._wire
