@@ -354,7 +354,8 @@ def test_a_refused_port(face: Face) -> None:
     assert message == (
         f"no connection to 127.0.0.1:{port}: [Errno 111] Connection refused"
         if face is SYNC
-        else f"no connection to 127.0.0.1:{port}: All connection attempts failed"
+        else f"no connection to 127.0.0.1:{port}: [Errno 111] Connect call failed "
+        f"('127.0.0.1', {port})"
     )
 
 
