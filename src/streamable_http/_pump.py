@@ -152,7 +152,8 @@ class AsyncPump(_Base[T]):
     ) -> None:
         super().__init__(session, clock)
         self._performer = performer
-        self._idle: anyio.Event | None = None
+        self._busy = False
+        self._idle: anyio.Event | None = None  # for who waits until nobody reads
 
     async def open(self) -> None:
         """Performs effects until a response is accepted, or the stream is over."""
@@ -186,11 +187,13 @@ class AsyncPump(_Base[T]):
     async def close(self) -> None:
         """Ends the stream, from any task; returns once the connection is let go."""
         self._performer.lease.interrupt()
-        if self._idle is None:
+        if not self._busy:
             await self._performer.release()
-        else:
-            with anyio.CancelScope(shield=True):
-                await self._idle.wait()
+            return
+        if self._idle is None:
+            self._idle = anyio.Event()
+        with anyio.CancelScope(shield=True):
+            await self._idle.wait()
 
     async def _perform(self, effect: Effect) -> None:
         try:
@@ -213,11 +216,12 @@ class AsyncPump(_Base[T]):
     def _enter(self) -> None:
         if self._performer.lease.closed and self.session.effect is not None:
             raise StreamClosed(_CLOSED)
-        if self._idle is not None:
+        if self._busy:
             raise ConfigurationError(ONE_READER)
-        self._idle = anyio.Event()
+        self._busy = True
 
     async def _leave(self) -> None:
+        self._busy = False
         idle, self._idle = self._idle, None
         if self._performer.lease.closed:
             await self._performer.release()
