@@ -32,7 +32,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy and pyright, both strict; the public types are complete, and clear to ty, too."""
-    groups = [f"--group={name}" for name in ("test", "agents", "sdks", "types")]
+    groups = [f"--group={name}" for name in ("test", "agents", "frames", "sdks", "types")]
     session.install(SDKS, *groups)
     session.run("mypy")
     session.run("pyright")
@@ -106,7 +106,7 @@ def mutate(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation site, in docs/_build; every warning is an error."""
-    session.install("-e.[demo,agents,mcp]", "--group=docs")
+    session.install("-e.[agents,arrow,demo,httpx2,mcp,starlette]", "--group=docs")
     session.run("sphinx-build", "-EW", "--keep-going", "-b=html", "docs", "docs/_build")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar, Protocol
 
 from ._errors import ContentTypeError, DecodeError, LimitExceeded, StreamTruncated
@@ -61,7 +61,7 @@ class ContentDecoder:
         self._ratio = limits.max_decompressed_ratio
         self._received = 0
 
-    def feed(self, data: bytes) -> Iterable[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """The bytes that `data` decodes to: at most 64 KiB at once, each made when asked for.
 
         Take them all before the next call. (Without a coding, `data` comes back as it is.)
@@ -71,7 +71,9 @@ class ContentDecoder:
             LimitExceeded: It grows beyond `Limits.max_decompressed_ratio`.
         """
         self._received += len(data)
-        return self._through(self._stages, data) if self._stages else (data,)
+        if self._stages:
+            return self._through(self._stages, data)
+        return iter((data,) if data else ())
 
     def finish(self) -> None:
         """The body has ended.

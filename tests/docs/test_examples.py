@@ -120,8 +120,11 @@ def test_feed_across_restarts(service: str, tmp_path: Path) -> None:
 def test_resumed_export(server: Server, tmp_path: Path) -> None:
     body = bytes(range(256)) * 4000
     half = len(body) // 2
-    ranged = {"etag": '"1"', "accept_ranges": "bytes"}
-    rest = {"content_length": str(half), "content_range": f"bytes {half}-{2 * half - 1}/{2 * half}"}
+    ranged: dict[str, Any] = {"etag": '"1"', "accept_ranges": "bytes"}
+    rest: dict[str, Any] = {
+        "content_length": str(half),
+        "content_range": f"bytes {half}-{2 * half - 1}/{2 * half}",
+    }
     url = server.serve(
         "/export",
         [head(content_length=str(len(body)), **ranged), body[:half], cut()],

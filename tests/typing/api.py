@@ -385,7 +385,7 @@ def extras(events: shttp.Stream[User], users: shttp.AsyncStream[User]) -> None:
     assert_type(to_arrow_batches(users), AsyncArrowBatches)
     assert_type(relay(users), StreamingResponse)
     relay(users, convert=lambda user: user.name, heartbeat=None)
-    relay(events)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    relay(events)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # ty: ignore[invalid-argument-type]
 
 
 def errors(error: shttp.StreamError) -> None:

@@ -58,7 +58,8 @@ class _Frames(Engine[bytes]):
 
     def __init__(self, context: Context, size: int, byteorder: Literal["big", "little"]) -> None:
         self._limit = context.limits.max_item_bytes
-        self._size, self._byteorder = size, byteorder
+        self._size = size
+        self._byteorder: Literal["big", "little"] = byteorder
         self._tail = bytearray()  # the open frame with its length
         self._needed = size  # bytes of it without which nothing new is known
         self._offset = context.offset  # where it starts

@@ -122,6 +122,9 @@ class _Batches(Generic[F]):
         """The batch in hand is done: the cursor passes it without the next being asked for."""
         self._flow.ack()
 
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+
     def _refuse_more(self) -> None:
         if self._upcoming is not None:
             self.error, self._upcoming = self._witnessed(self._upcoming), None
@@ -162,7 +165,7 @@ class ArrowBatches(_Batches[Flow[list[bytes]]], Iterator[Any]):
             except StopIteration:
                 raise
             except Exception as exc:
-                self.error = exc
+                self._fail(exc)
                 raise
             if batch is not None:
                 return batch
@@ -210,7 +213,7 @@ class AsyncArrowBatches(_Batches[AsyncFlow[list[bytes]]], AsyncIterator[Any]):
             except StopAsyncIteration:
                 raise
             except Exception as exc:
-                self.error = exc
+                self._fail(exc)
                 raise
             if batch is not None:
                 return batch

@@ -23,7 +23,7 @@ class Reader:
     """
 
     def __init__(self, schema: Any) -> None:
-        self.schema = schema
+        self.schema: Any = schema
         self._given = schema is not None
         self._records = 0  # in the batches so far
 

@@ -174,7 +174,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         cls,
         sock: socket.socket,
         address: Any,
-        options: Iterable[SocketOption],
+        options: Iterable[Any],
         local_address: str | None = None,
     ) -> AsyncioStream:
         loop = asyncio.get_running_loop()
