@@ -9,7 +9,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from . import _async_pipeline, _pipeline
 from ._async_flow import AsyncFlow
@@ -57,9 +57,11 @@ def track(flow: Any, label: str = "", *, console: Console | None = None) -> Any:
         ModuleNotFoundError: rich is not installed: `pip install 'streamable-http[cli]'`.
     """
     if isinstance(flow, Flow):
-        return _Tracked(cast("Flow[Any]", flow), label, console or _stderr())
+        sync: Flow[Any] = flow
+        return _Tracked(sync, label, console or _stderr())
     if isinstance(flow, AsyncFlow):
-        return _AsyncTracked(cast("AsyncFlow[Any]", flow), label, console or _stderr())
+        tasks: AsyncFlow[Any] = flow
+        return _AsyncTracked(tasks, label, console or _stderr())
     raise ConfigurationError(
         f"flow of type {type(flow).__name__} is no stream: pass what client.stream(…) returned, "
         f"or an operator on it"
