@@ -169,7 +169,7 @@ def _check_order(order: Order[Any]) -> None:
         if spec is None or not spec().starts_at_records:
             raise ConfigurationError(
                 "start= is in the midst of a body, and this decoder has to read it from its "
-                "start: start without it, or use NDJSON(…), Lines() or Raw()"
+                "start: start without it, or use NDJSON(…), JSONSeq(…), Lines() or Raw()"
             )
     if order.follow and not order.replayable:
         raise ConfigurationError(

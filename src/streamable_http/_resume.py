@@ -105,7 +105,7 @@ class ByteRange:
 
     Only for a GET, and only where a strong ETag shows that the bytes are of one representation.
     Within a process the same decoder goes on; `start=` needs a format that can begin at a record:
-    NDJSON, lines or raw bytes.
+    NDJSON, JSON text sequences, lines or raw bytes.
     """
 
 

@@ -1,7 +1,9 @@
 """Decoders: the built-in ones, and what is needed to write one."""
 
+from ._decoders.arrays import JSONArray
 from ._decoders.engine import BadItem, Decoder, DecoderFactory
 from ._decoders.frames import LengthPrefixed
+from ._decoders.json_sequence import JSONSeq
 from ._decoders.plain import adecode, decode
 from ._decoders.records import NDJSON
 from ._decoders.sse import SSE, SSEData, SSEText
@@ -14,6 +16,8 @@ __all__ = [
     "BadItem",
     "Decoder",
     "DecoderFactory",
+    "JSONArray",
+    "JSONSeq",
     "LengthPrefixed",
     "Lines",
     "Raw",

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from .._errors import ConfigurationError, ContentTypeError
-from .convert import converter
-from .engine import Adapted, Batch, Context, DecoderFactory, Engine, Spec
+from .engine import Adapted, Context, DecoderFactory, Engine, Spec
+from .json_body import JSONBody
+from .json_sequence import JSONSeq
 from .media_types import is_media_type, parse_content_type
-from .records import NDJSON, RecordEngine
+from .records import NDJSON
 from .sse import SSE
 from .text import Raw
 from .watch import check_watch
@@ -20,39 +21,6 @@ T = TypeVar("T")
 
 Registry = Mapping[str, DecoderFactory[Any]]
 """A decoder by media type."""
-
-
-class _JSONBody(Spec[Any]):
-    """Decodes `application/json` by its first byte: a value per line, unless it is an array."""
-
-    def build(self, context: Context, /) -> Engine[Any]:
-        return _JSONBodyEngine(context)
-
-
-class _JSONBodyEngine(RecordEngine[Any]):
-    def __init__(self, context: Context) -> None:
-        super().__init__(context, converter(Any))
-        self._content_type = context.headers.get("content-type", "")
-        self._begun = context.offset > 0
-
-    def feed(self, data: bytes, /) -> Batch[Any]:
-        if not self._begun:
-            # The bytes of a BOM are passed over too: elsewhere they are no JSON anyway.
-            rest = data.lstrip(b" \t\r\n\xef\xbb\xbf")
-            self._begun = bool(rest)
-            if rest[:1] == b"[":
-                batch = super().feed(data[: len(data) - len(rest)])
-                batch.error = self._array() if batch.error is None else batch.error
-                self._over = True
-                return batch
-        return super().feed(data)
-
-    def _array(self) -> ContentTypeError:
-        return ContentTypeError(
-            "the body is one JSON array, whose elements are no items by themselves: pass "
-            "decoder=NDJSON() if each line is an array, or Raw() to parse the body yourself",
-            content_type=self._content_type,
-        )
 
 
 DEFAULTS: Registry = {
@@ -69,7 +37,9 @@ DEFAULTS: Registry = {
         ),
         NDJSON(),
     ),
-    "application/json": _JSONBody(),
+    "application/json": JSONBody(),
+    "application/json-seq": JSONSeq(),
+    "application/geo+json-seq": JSONSeq(),
     "application/octet-stream": Raw(),
 }
 

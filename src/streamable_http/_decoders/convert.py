@@ -12,7 +12,7 @@ from typing_extensions import TypeForm
 from .._errors import ConfigurationError, DecodeError
 from .engine import EXCERPT, BadItem
 
-__all__ = ["bad_item", "converter"]
+__all__ = ["bad_item", "converter", "json_fault"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,18 @@ def converter(type: TypeForm[T]) -> Callable[[bytes], T]:
         return cast("Callable[[bytes], T]", _cached(cast("Hashable", type)))
     except TypeError:  # not hashable, such as Annotated with a dict
         return cast("Callable[[bytes], T]", _make(type))
+
+
+def json_fault(text: bytes) -> Exception | None:
+    """What is wrong with `text` as one JSON text, or None; a number beyond a double is not.
+
+    `RecursionError` says that it is nested too deep to be sure.
+    """
+    try:
+        _strictly(text)
+    except (ValueError, RecursionError) as exc:
+        return None if isinstance(exc, msgspec.ValidationError) else exc
+    return None
 
 
 def _make(form: Any) -> Callable[[bytes], Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, overload
 
-import msgspec
 from attrs import frozen
 from typing_extensions import TypeForm
 
-from .convert import converter
+from .convert import converter, json_fault
 from .engine import Context, Engine, Spec
 from .line_engine import LineEngine
 
@@ -18,8 +17,6 @@ __all__ = ["NDJSON", "RecordEngine"]
 T = TypeVar("T")
 
 _BLANK = b" \t\r"
-
-_any_json = converter(Any)
 
 
 @frozen(init=False)
@@ -83,9 +80,6 @@ class RecordEngine(LineEngine[T]):
         rest = rest.strip(_BLANK)
         if not rest:
             return False
-        try:
-            _any_json(rest)
-        except (ValueError, RecursionError) as exc:
-            # A whole number out of range, or nested too deep, is not for that a cut one.
-            return not isinstance(exc, (msgspec.ValidationError, RecursionError))
-        return not framed and rest[:1] not in b'{["'
+        # What is nested too deep is not for that a cut one.
+        bad = isinstance(json_fault(rest), ValueError)
+        return bad or (not framed and rest[:1] not in b'{["')
