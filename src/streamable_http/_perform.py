@@ -142,14 +142,17 @@ class Performer(_Base):
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
-        self._refuse_broken()
+        if self._broken or self.lease.closed:
+            self._refuse_broken()
         if within is not None:
             self.lease.hurry(within)
-        self._check_clocks()
+        if not self.lease.managed:
+            self._check_clocks()
         data = next(filter(None, self._body), b"")
         if not data:
             self._unplug()
-        self._refuse_closed()
+        if self.lease.closed:
+            self._refuse_closed()
         return data
 
     def _sleep(self, seconds: float) -> None:
@@ -224,10 +227,12 @@ class AsyncPerformer(_Base):
         return head_of(response)
 
     async def _read(self, within: float | None) -> bytes:
-        self._refuse_broken()
+        if self._broken or self.lease.closed:
+            self._refuse_broken()
         if within is not None:
             self.lease.hurry(within)
-        self._check_clocks()
+        if not self.lease.managed:
+            self._check_clocks()
         if self._body is None:
             return b""
         data = b""
@@ -236,7 +241,8 @@ class AsyncPerformer(_Base):
                 break
         if not data:
             self._unplug()
-        self._refuse_closed()
+        if self.lease.closed:
+            self._refuse_closed()
         return data
 
     async def _sleep(self, seconds: float) -> None:

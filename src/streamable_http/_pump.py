@@ -48,8 +48,9 @@ class _Base(Generic[T]):
         self._clock = clock
 
     def _reply(self, value: object = None) -> None:
-        self.session.now = self._clock()
-        self.session.reply(value)
+        session = self.session
+        session.now = self._clock()
+        session.reply(value)
 
     def _fail(self, error: StreamError) -> None:
         self.session.now = self._clock()
@@ -148,7 +149,8 @@ class AsyncPump(_Base[T]):
     ) -> None:
         super().__init__(session, clock)
         self._performer = performer
-        self._idle: anyio.Event | None = None
+        self._has_reader = False
+        self._idle: anyio.Event | None = None  # made by who waits for that: reading is frequent
 
     async def open(self) -> None:
         """Performs effects until a response is accepted, or the stream is over."""
@@ -182,11 +184,12 @@ class AsyncPump(_Base[T]):
     async def close(self) -> None:
         """Ends the stream, from any task; returns once the connection is let go."""
         self._performer.lease.interrupt()
-        if self._idle is None:
+        if not self._has_reader:
             await self._performer.release()
         else:
+            idle = self._idle = self._idle or anyio.Event()
             with anyio.CancelScope(shield=True):
-                await self._idle.wait()
+                await idle.wait()
 
     async def _perform(self, effect: Effect) -> None:
         try:
@@ -207,11 +210,12 @@ class AsyncPump(_Base[T]):
     def _enter(self) -> None:
         if self._performer.lease.closed and self.session.effect is not None:
             raise StreamClosed(_CLOSED)
-        if self._idle is not None:
+        if self._has_reader:
             raise ConfigurationError(ONE_READER)
-        self._idle = anyio.Event()
+        self._has_reader = True
 
     async def _leave(self) -> None:
+        self._has_reader = False
         idle, self._idle = self._idle, None
         if self._performer.lease.closed:
             await self._performer.release()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ._allowance import Allowance
 from ._asking import Asking
@@ -50,6 +50,7 @@ T = TypeVar("T")
 
 _SOMETHING_COMES = frozenset({200, 206})
 _NOTHING_LEFT = 416
+_READ = Read()
 
 
 class Session(Generic[T]):
@@ -123,19 +124,22 @@ class Session(Generic[T]):
 
     def reply(self, value: object = None) -> None:
         """The effect was performed, with this result."""
-        self._advance(self._steps.send, value)
+        try:
+            self.effect = self._steps.send(value)
+        except BaseException as exc:
+            self._over(exc)
 
     def fail(self, error: StreamError) -> None:
         """The effect could not be performed."""
-        self._advance(self._steps.throw, error)
-
-    def _advance(self, step: Callable[[Any], Effect], value: object) -> None:
         try:
-            self.effect = step(value)
-        except StopIteration:
-            self.effect = None
+            self.effect = self._steps.throw(error)
         except BaseException as exc:
-            self.effect, self.error = None, exc
+            self._over(exc)
+
+    def _over(self, exc: BaseException) -> None:
+        self.effect = None
+        if not isinstance(exc, StopIteration):
+            self.error = exc
 
     # The story ---------------------------------------------------------------------------------
 
@@ -172,7 +176,7 @@ class Session(Generic[T]):
             return "terminal" if ended else "framing"
         engine = self._prepare(head, plan)
         content = content_decoder(head.headers, self.order.limits)
-        while data := (yield from Read()):
+        while data := (yield _READ):
             self._tally.bytes += len(data)
             self._connection_bytes += len(data)
             self._way.received(len(data))
@@ -279,7 +283,7 @@ class Session(Generic[T]):
         if batch.items:
             self.decoded += len(batch.items)
             self._backoff.progress()
-            yield from Emit(batch)
+            yield Emit(batch)
         if over is not None:
             raise over
         if batch.error is not None:
