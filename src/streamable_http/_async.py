@@ -28,8 +28,6 @@ __all__ = ["AsyncStream"]
 
 T = TypeVar("T")
 
-_END: Any = object()
-
 
 class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
     """A response that arrives as a stream of items; made by `AsyncClient.stream`.
@@ -139,8 +137,9 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
             batches.abandon()
 
     async def __anext__(self) -> T:
-        item = next(self._items, _END)
-        return await self._refill() if item is _END else item
+        for item in self._items:  # the cheapest way to take one, and to see that there is none
+            return item
+        return await self._refill()
 
     async def _refill(self) -> T:
         await self._load()
@@ -155,24 +154,26 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
 
     async def _load(self) -> None:
         """Goes on to the next batch; raises StopAsyncIteration at the end."""
-        if self._opening.settled:
+        opening = self._opening
+        if opening.settled:
             raise StopAsyncIteration
-        self._refuse_closed()
-        if self._opening.saver is not None and await self._goes_on(self._opening.saver):
+        if self._closed:
+            self._refuse_closed()
+        if opening.saver is not None and await self._goes_on(opening.saver):
             return
         self._delivery.finish()
         self._items = self._delivery.items
-        batches = self._opening.opened(self._batches)
+        batches = self._batches or opening.opened(None)
         try:
             batch = await batches.next_batch()
         except StreamError as exc:
             raise self._witnessed(exc) from exc.__cause__
         if batch is None:
             self._closed = True
-            self._opening.settle(self._delivery)
+            opening.settle(self._delivery)
             await self._save(self._delivery.committed(), at_end=True)
             raise StopAsyncIteration
-        self._delivery.load(batch, self._portion())
+        self._delivery.load(batch, None if opening.saver is None else self._portion())
         self._items = self._delivery.items
 
     async def _goes_on(self, saver: Saver) -> bool:

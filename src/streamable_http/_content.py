@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol
 
 from ._errors import ContentTypeError, DecodeError, LimitExceeded, StreamTruncated
@@ -61,7 +61,7 @@ class ContentDecoder:
         self._ratio = limits.max_decompressed_ratio
         self._received = 0
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> Iterable[bytes]:
         """The bytes that `data` decodes to: at most 64 KiB at once, each made when asked for.
 
         Take them all before the next call. (Without a coding, `data` comes back as it is.)
@@ -70,6 +70,8 @@ class ContentDecoder:
             DecodeError: The body is corrupt.
             LimitExceeded: It grows beyond `Limits.max_decompressed_ratio`.
         """
+        if not self._stages:
+            return (data,) if data else ()
         self._received += len(data)
         if self._stages:
             return self._through(self._stages, data)
@@ -86,8 +88,7 @@ class ContentDecoder:
 
     def _through(self, stages: list[_Stage], data: bytes) -> Iterator[bytes]:
         if not stages:
-            if data:
-                yield data
+            yield data
             return
         for piece in stages[0].feed(data):
             # Every stage is held to the ratio: what one makes, the next may swallow.

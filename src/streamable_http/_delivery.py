@@ -87,7 +87,10 @@ class Delivery(Generic[T]):
     def load(self, batch: Batch[T], portion: int | None = None) -> None:
         """Hands out this batch next; what came before is done (see `finish`)."""
         self._batch = batch
-        self.more(portion)
+        if portion is None:
+            self.items, self._served = iter(batch.items), len(batch.items)
+        else:
+            self.more(portion)
 
     def more(self, portion: int | None = None) -> bool:
         """Hands out up to `portion` more items of the batch; whether there was one left."""
@@ -105,7 +108,7 @@ class Delivery(Generic[T]):
         batch = self._batch
         if batch is None:
             return
-        handed = self._handed
+        handed = self._served - operator.length_hint(self.items)
         if handed == len(batch.items) and batch.end is not None:
             start = batch.end
         else:

@@ -87,7 +87,7 @@ class Read(_Effect[bytes]):
     within: float | None = None
 
 
-@define  # a frozen one costs three times as much, and there is one for each chunk
+@define  # not frozen, which takes three times as long to make: there is one for each batch
 class Emit(_Effect[None]):
     """Hand a batch to the consumer; reply once it asks for more."""
 

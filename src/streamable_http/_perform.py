@@ -152,7 +152,8 @@ class Performer(_Base):
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
-        self._refuse_broken()
+        if self._broken or self.lease.closed:
+            self._refuse_broken()
         if within is not None:
             self.lease.hurry(within)
         self._check_clocks()
@@ -236,10 +237,12 @@ class AsyncPerformer(_Base):
         return head_of(response)
 
     async def _read(self, within: float | None) -> bytes:
-        self._refuse_broken()
+        if self._broken or self.lease.closed:
+            self._refuse_broken()
         if within is not None:
             self.lease.hurry(within)
-        self._check_clocks()
+        if not self.lease.managed:
+            self._check_clocks()
         if self._body is None:
             return b""
         data = b""
@@ -248,7 +251,8 @@ class AsyncPerformer(_Base):
                 break
         if not data:
             self._unplug()
-        self._refuse_closed()
+        if self.lease.closed:
+            self._refuse_closed()
         return data
 
     async def _sleep(self, seconds: float) -> None:

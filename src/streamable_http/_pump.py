@@ -152,8 +152,8 @@ class AsyncPump(_Base[T]):
     ) -> None:
         super().__init__(session, clock)
         self._performer = performer
-        self._busy = False
-        self._idle: anyio.Event | None = None  # for who waits until nobody reads
+        self._has_reader = False
+        self._idle: anyio.Event | None = None  # made by who waits for that: reading is frequent
 
     async def open(self) -> None:
         """Performs effects until a response is accepted, or the stream is over."""
@@ -187,13 +187,12 @@ class AsyncPump(_Base[T]):
     async def close(self) -> None:
         """Ends the stream, from any task; returns once the connection is let go."""
         self._performer.lease.interrupt()
-        if not self._busy:
+        if not self._has_reader:
             await self._performer.release()
-            return
-        if self._idle is None:
-            self._idle = anyio.Event()
-        with anyio.CancelScope(shield=True):
-            await self._idle.wait()
+        else:
+            idle = self._idle = self._idle or anyio.Event()
+            with anyio.CancelScope(shield=True):
+                await idle.wait()
 
     async def _perform(self, effect: Effect) -> None:
         try:
@@ -216,12 +215,12 @@ class AsyncPump(_Base[T]):
     def _enter(self) -> None:
         if self._performer.lease.closed and self.session.effect is not None:
             raise StreamClosed(_CLOSED)
-        if self._busy:
+        if self._has_reader:
             raise ConfigurationError(ONE_READER)
-        self._busy = True
+        self._has_reader = True
 
     async def _leave(self) -> None:
-        self._busy = False
+        self._has_reader = False
         idle, self._idle = self._idle, None
         if self._performer.lease.closed:
             await self._performer.release()

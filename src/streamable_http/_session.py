@@ -176,7 +176,7 @@ class Session(Generic[T]):
             return "terminal" if ended else "framing"
         engine = self._prepare(head, plan)
         content = content_decoder(head.headers, self.order.limits)
-        while data := (yield from _READ):
+        while data := (yield _READ):
             size = len(data)
             self._tally.bytes += size
             self._connection_bytes += size
@@ -284,7 +284,7 @@ class Session(Generic[T]):
         if batch.items:
             self.decoded += len(batch.items)
             self._backoff.progress()
-            yield from Emit(batch)
+            yield Emit(batch)
         if over is not None:
             raise over
         if batch.error is not None:

@@ -24,8 +24,6 @@ __all__ = ["Stream"]
 
 T = TypeVar("T")
 
-_END: Any = object()
-
 
 class Stream(Handle[T, Flow[Any]], Flow[T]):
     """A response that arrives as a stream of items; made by `Client.stream`.
@@ -146,8 +144,9 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
         return self._items
 
     def __next__(self) -> T:
-        item = next(self._items, _END)
-        return self._refill() if item is _END else item
+        for item in self._items:  # the cheapest way to take one, and to see that there is none
+            return item
+        return self._refill()
 
     def _refill(self) -> T:
         self._load()
@@ -165,24 +164,26 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
 
     def _load(self) -> None:
         """Goes on to the next batch; raises StopIteration at the end."""
-        if self._opening.settled:
+        opening = self._opening
+        if opening.settled:
             raise StopIteration
-        self._refuse_closed()
-        if self._opening.saver is not None and self._goes_on(self._opening.saver):
+        if self._closed:
+            self._refuse_closed()
+        if opening.saver is not None and self._goes_on(opening.saver):
             return
         self._delivery.finish()
         self._items = self._delivery.items
-        batches = self._opening.opened(self._batches)
+        batches = self._batches or opening.opened(None)
         try:
             batch = batches.next_batch()
         except StreamError as exc:
             raise self._witnessed(exc) from exc.__cause__
         if batch is None:
             self._closed = True
-            self._opening.settle(self._delivery)
+            opening.settle(self._delivery)
             self._save(self._delivery.committed(), at_end=True)
             raise StopIteration
-        self._delivery.load(batch, self._portion())
+        self._delivery.load(batch, None if opening.saver is None else self._portion())
         self._items = self._delivery.items
 
     def _goes_on(self, saver: Saver) -> bool:

@@ -51,7 +51,9 @@ def test_plain_blocks_are_read_at_once(end: bytes, text: bool) -> None:
     named = (b"event: e\nid: 1\ndata: a\n\n" * 2).replace(b"\n", end)
     found = plain_blocks(named + b": c" + end * 2, 100, text=text)
     assert found is not None
-    assert (found.events, found.ids, found.data) == (["e", "e"], ["1", "1"], [value] * 2)
+    assert found.events == ["e", "e"]
+    assert found.ids == ["1" if text else b"1"] * 2
+    assert found.data == [value] * 2
     assert found.size == len(named)
 
 

@@ -110,7 +110,7 @@ def reading(stream: Any) -> bool:
     if hasattr(source._batches, "_queue"):
         return bool(source._batches._queue._has_reader)
     pump = source._pump
-    return bool(pump._busy if isinstance(pump._busy, bool) else pump._busy.locked())
+    return bool(pump._busy.locked() if hasattr(pump, "_busy") else pump._has_reader)
 
 
 @pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning")

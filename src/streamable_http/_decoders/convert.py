@@ -12,11 +12,13 @@ from typing_extensions import TypeForm
 from .._errors import ConfigurationError, DecodeError
 from .engine import EXCERPT, BadItem
 
-__all__ = ["bad_item", "converter", "json_fault"]
+__all__ = ["bad_item", "converter", "json_fault", "utf8_converter"]
 
 T = TypeVar("T")
 
-_strictly: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+Conversion = Callable[[bytes], T]
+
+_strictly: Conversion[Any] = msgspec.json.Decoder().decode
 
 
 def converter(type: TypeForm[T]) -> Callable[[bytes], T]:
@@ -29,10 +31,19 @@ def converter(type: TypeForm[T]) -> Callable[[bytes], T]:
     Raises:
         ConfigurationError: `type` is not a type, or nothing can convert to it.
     """
+    return _both(type)[0]
+
+
+def utf8_converter(type: TypeForm[T]) -> Callable[[bytes], T]:
+    """The same for bytes that are known to be UTF-8, which it need not look at again."""
+    return _both(type)[1]
+
+
+def _both(type: TypeForm[T]) -> tuple[Conversion[T], Conversion[T]]:
     try:
-        return cast("Callable[[bytes], T]", _cached(cast("Hashable", type)))
+        return cast("tuple[Conversion[T], Conversion[T]]", _cached(cast("Hashable", type)))
     except TypeError:  # not hashable, such as Annotated with a dict
-        return cast("Callable[[bytes], T]", _make(type))
+        return cast("tuple[Conversion[T], Conversion[T]]", _make(type))
 
 
 def json_fault(text: bytes) -> Exception | None:
@@ -47,21 +58,21 @@ def json_fault(text: bytes) -> Exception | None:
     return None
 
 
-def _make(form: Any) -> Callable[[bytes], Any]:
+def _make(form: Any) -> tuple[Conversion[Any], Conversion[Any]]:
     if form is Any:
-        return _strictly
+        return _strictly, _strictly
     if any(map(_is_pydantic, _parts(form))):
-        return _by_pydantic(form)
+        return (_by_pydantic(form),) * 2
     try:
         strangers = list(_strangers(msgspec.inspect.type_info(form)))
         if any(map(_is_pydantic, strangers)):
-            return _by_pydantic(form)
+            return (_by_pydantic(form),) * 2
         decode = msgspec.json.Decoder(form).decode
     except (TypeError, NameError, ValueError, AttributeError) as exc:
         raise _refused(form, str(exc)) from exc
     if strangers:
         raise _refused(form, f"msgspec knows nothing of {strangers[0].__qualname__}")
-    return _with_utf8(decode)
+    return _with_utf8(decode), decode
 
 
 _cached = functools.lru_cache(maxsize=512, typed=True)(_make)

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, TypeVar, overload
 from attrs import frozen
 from typing_extensions import TypeForm
 
-from .convert import converter
+from .convert import converter, utf8_converter
 from .engine import Context, Engine, Spec
+from .sse_blocks import Plain
 from .sse_engine import SSEEngine
 from .sse_event import ServerSentEvent
 
@@ -82,8 +83,7 @@ class SSEData(Spec[T]):
         object.__setattr__(self, "type", type)
 
     def build(self, context: Context, /) -> Engine[T]:
-        convert: Callable[[bytes], T] = converter(self.type)
-        return _Data(context, convert)
+        return _Data(context, converter(self.type), utf8_converter(self.type))
 
 
 class _Events(SSEEngine[ServerSentEvent]):
@@ -107,12 +107,17 @@ class _Texts(SSEEngine[str]):
 class _Data(SSEEngine[T]):
     reads_bytes = True
 
-    def __init__(self, context: Context, convert: Callable[[bytes], T]) -> None:
+    def __init__(
+        self, context: Context, convert: Callable[[bytes], T], utf8: Callable[[bytes], T]
+    ) -> None:
         super().__init__(context)
-        self._convert = convert
+        self._convert, self._convert_utf8 = convert, utf8
 
     def make(self, event: str, data: bytes, event_id: str, retry: int | None) -> T:
         return self._convert(data)
 
     def make_all(self, events: Iterable[str], data: list[Any], ids: Iterable[str]) -> list[T]:
         return list(map(self._convert, data))
+
+    def make_plain(self, found: Plain) -> list[T]:
+        return list(map(self._convert_utf8 if found.is_utf8 else self._convert, found.data))

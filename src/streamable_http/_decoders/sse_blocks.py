@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-__all__ = ["Plain", "first_blank_line", "plain_blocks"]
+__all__ = ["Plain", "as_text", "first_blank_line", "one_block", "plain_blocks"]
 
 
 class Plain(NamedTuple):
@@ -16,22 +16,29 @@ class Plain(NamedTuple):
     """Their types; None if no block has one."""
     data: list[Any]
     """str or bytes, as asked for."""
-    ids: Sequence[str] | None
-    """None if no block has one; never a mixture."""
+    ids: Sequence[Any] | None
+    """None if no block has one; never a mixture. Likewise str or bytes."""
     size: int
     """How many bytes the blocks are."""
     separator: bytes
     """What ends a block."""
+    is_utf8: bool
+    """Whether all data is known to be UTF-8."""
 
+
+_LF = b"\n\n"
+_CRLF = b"\r\n\r\n"
 
 # Possessive, so that a block that is not plain is given up at once. An empty ID, or one with NUL,
-# is not plain. The last branch takes all the rest from the first such block on.
-_BLOCK = (
-    r"(?:id: ?+([^\n\0]++)\n)?+(?:event: ?+([^\n]*+)\n)?+(?:id: ?+([^\n\0]++)\n)?+"
-    r"data: ?+([^\n]*+)\n\n|([\s\S]++)"
-)
-_str_blocks = re.compile(_BLOCK).findall
-_bytes_blocks = re.compile(_BLOCK.encode()).findall
+# is not plain. Of several IDs the last one counts. What is read holds no CR.
+_ID = r"(?:id: ?+([^\n\0]++)\n)?+"
+_BLOCK = rf"{_ID}(?:event: ?+([^\n]*+)\n)?+{_ID}data: ?+([^\n]*+)\n{_ID}\n"
+_one_block = re.compile(_BLOCK.encode()).fullmatch
+
+# The last branch takes all the rest from the first block on that is not plain.
+_BLOCKS = rf"{_BLOCK}|([\s\S]++)"
+_str_blocks = re.compile(_BLOCKS).findall
+_bytes_blocks = re.compile(_BLOCKS.encode()).findall
 
 
 def plain_blocks(data: bytes, limit: int, *, text: bool) -> Plain | None:
@@ -45,17 +52,26 @@ def plain_blocks(data: bytes, limit: int, *, text: bool) -> Plain | None:
     Returns:
         What they say, or None if there are none to be read this way.
     """
-    region, separator = _whole_blocks(data)
-    if not region or len(region) > limit:
+    stop, separator = data.rfind(_LF) + 2, _LF
+    if stop < 2:
+        stop, separator = data.rfind(_CRLF) + 4, _CRLF
+    region = data[:stop]
+    if not 4 < stop <= limit:
         return None
-    found = _only_data(region, text=text) or _with_fields(region, text=text)
+    return _only_data(region, separator, text=text) or _with_fields(region, separator, text=text)
+
+
+def one_block(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Type, data and ID (or b"" each) if `data` is one plain block and nothing else."""
+    if 13 in data:
+        data = data.replace(b"\r\n", b"\n")
+        if 13 in data:
+            return None
+    found = _one_block(data)
     if found is None:
         return None
-    events, payloads, ids, rest = found
-    size = len(region) - rest
-    if separator is _CRLF:
-        size += region.count(b"\n", 0, size)
-    return Plain(events, payloads, ids, size, separator)
+    early, event, middle, text, late = found.groups(b"")
+    return event, text, late or middle or early
 
 
 def first_blank_line(data: bytes) -> int:
@@ -67,66 +83,79 @@ def first_blank_line(data: bytes) -> int:
     return 0
 
 
-_LF = b"\n\n"
-_CRLF = b"\r\n\r\n"
-
-_Found: TypeAlias = tuple[Sequence[str] | None, list[Any], Sequence[str] | None, int]
-
-
-def _whole_blocks(data: bytes) -> tuple[bytes, bytes]:
-    """The part of `data` up to its last blank line, with LF for CRLF, and what ends its blocks."""
-    stop = data.rfind(_LF) + 2
-    if stop > 1:
-        region = data[:stop]
-        return (b"" if region.find(b"\r") >= 0 else region), _LF
-    stop = data.rfind(_CRLF) + 4
-    if stop > 3:
-        region = data[:stop].replace(b"\r\n", b"\n")
-        # Every line end must be a CRLF: only then can the blocks be measured by it.
-        if stop == len(region) + region.count(b"\n") and region.find(b"\r") < 0:
-            return region, _CRLF
-    return b"", b""
+def as_text(value: str | bytes) -> str:
+    """A field's value; what is not UTF-8 becomes U+FFFD."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
-def _only_data(region: bytes, *, text: bool) -> _Found | None:
-    """Blocks that are one `data: ` line each: proven by the number of line ends."""
-    if not region.startswith(b"data: "):
-        return None
+def _only_data(region: bytes, separator: bytes, *, text: bool) -> Plain | None:
+    """Blocks that are one `data` line each: proven by the number of line ends."""
+    name = b"data: "
+    if not region.startswith(name):
+        name = b"data:"
+        # A value that begins with a space would lose it.
+        if not region.startswith(name) or region.find(b"\ndata: ") >= 0:
+            return None
+    values, is_ascii = region[len(name) : -len(separator)], region.isascii()
     payloads: list[Any]
-    if text and region.isascii():
-        payloads = region.decode("ascii")[6:-2].split("\n\ndata: ")
+    if text and is_ascii:
+        payloads = values.decode().split((separator + name).decode())
     else:
-        payloads = region[6:-2].split(b"\n\ndata: ")
-    if region.count(b"\n") != 2 * len(payloads):
+        payloads = values.split(separator + name)
+    line_ends = 2 * len(payloads)
+    if region.count(b"\n") != line_ends:
         return None
-    if text and not region.isascii():
-        payloads = [_text(data) for data in payloads]
-    return None, payloads, None, 0
+    if region.find(b"\r") >= 0 and (separator is _LF or region.count(b"\r") != line_ends):
+        return None
+    if text and not is_ascii:
+        payloads = list(map(as_text, payloads))
+    known = is_ascii or (not text and _is_utf8(region))
+    return Plain(None, payloads, None, len(region), separator, known)
 
 
-def _with_fields(region: bytes, *, text: bool) -> _Found | None:
+def _with_fields(region: bytes, separator: bytes, *, text: bool) -> Plain | None:
     """Blocks with `id` and `event` lines, up to the first that is not plain."""
+    if separator is _CRLF:
+        size = len(region)
+        region = region.replace(b"\r\n", b"\n")
+        # Every line end must be a CRLF: only then can the blocks be measured by it.
+        if size != len(region) + region.count(b"\n"):
+            return None
+    if region.find(b"\r") >= 0:
+        return None
+    is_ascii = region.isascii()
     rows: list[tuple[Any, ...]]
-    if text and region.isascii():
-        rows = _str_blocks(region.decode("ascii"))
-    else:
-        rows = _bytes_blocks(region)
-    rest = len(rows[-1][4])
+    rows = _str_blocks(region.decode()) if text and is_ascii else _bytes_blocks(region)
+    rest = len(rows[-1][5])
     if rest:
         rows.pop()
     if not rows:
         return None
-    early, kinds, late, payloads, _ = zip(*rows, strict=True)
-    ids = [after or before for before, after in zip(early, late, strict=True)]
+    ids = [late or middle or early for early, _, middle, _, late, _ in rows]
     if any(ids) and not all(ids):
         return None
-    return (
-        [_text(kind) or "message" for kind in kinds] if any(kinds) else None,
-        [_text(data) for data in payloads] if text else list(payloads),
-        [_text(each) for each in ids] if ids[0] else None,
-        rest,
+    kinds = [row[1] for row in rows]
+    names = {kind: as_text(kind) or "message" for kind in set(kinds)}
+    payloads = [row[3] for row in rows]
+    if text and not is_ascii:
+        payloads = list(map(as_text, payloads))
+        ids = list(map(as_text, ids))
+    size = len(region) - rest
+    if separator is _CRLF:
+        size += region.count(b"\n", 0, size)
+    return Plain(
+        [names[kind] for kind in kinds] if any(names) else None,
+        payloads,
+        ids if ids[0] else None,
+        size,
+        separator,
+        is_ascii or (not text and _is_utf8(region)),
     )
 
 
-def _text(value: Any) -> str:
-    return str(value, "utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except ValueError:
+        return False
+    return True

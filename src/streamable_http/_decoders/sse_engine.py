@@ -16,7 +16,7 @@ from .._values import Failure, Terminal
 from .bom import LeadingBOM
 from .convert import bad_item
 from .engine import BadItem, Batch, Context, Engine, Position, cut_in, too_large
-from .sse_blocks import first_blank_line, plain_blocks
+from .sse_blocks import Plain, as_text, first_blank_line, one_block, plain_blocks
 from .sse_event import ServerSentEvent
 from .sse_marks import Blocks, OneMark, Run, SSEMarks
 
@@ -82,11 +82,18 @@ class SSEEngine(Engine[T]):
     def make_all(self, events: Iterable[str], data: list[Any], ids: Iterable[str]) -> list[T]:
         """The items for many events, none of which sets a reconnection time."""
 
+    def make_plain(self, found: Plain) -> list[T]:
+        """The items for a run of plain blocks; raises if there is one that is no item."""
+        ids = found.ids or repeat("")
+        return self.make_all(found.events or repeat("message"), found.data, ids)
+
     def feed(self, data: bytes, /) -> Batch[T]:
+        if not self._quick or len(data) > self._limit:
+            return self._feed_any(data)
         # The commonest chunk of all by far: one event of one line.
-        if self._quick and data[:6] == b"data: " and data[-2:] == b"\n\n":
+        if data[:6] == b"data: " and data[-2:] == b"\n\n" and not self.event_id:
             text = data[6:-2]
-            if not (10 in text or 13 in text or text == self._terminal or len(data) > self._limit):
+            if not (10 in text or 13 in text or text == self._terminal):
                 try:
                     item = self.make("message", text, "", None)
                 except Exception:
@@ -95,7 +102,28 @@ class SSEEngine(Engine[T]):
                 self._end = self._start = self._read = self._read + len(data)
                 end = Position("", self._end)
                 return Batch([item], OneMark(end), end, None, False, len(data))
+        elif (one := one_block(data)) is not None and (one[2] or not self.event_id):
+            return self._feed_one(*one, data)
         return self._feed_any(data)
+
+    def _feed_one(self, kind: bytes, text: bytes, own_id: bytes, data: bytes) -> Batch[T]:
+        """Reads `data`, which is one plain block; without an ID only if there is none in force."""
+        event, event_id = as_text(kind) or "message", as_text(own_id)
+        if text == self._terminal or event in self._watched:
+            return self._feed_any(data)
+        try:
+            item = self.make(event, text, event_id, None)
+        except Exception:
+            return self._feed_any(data)
+        if event_id:
+            self.event_id = event_id
+            if self._run.length:
+                self._run = Run()
+        self._index += 1
+        self._start = self._read = self._read + len(data)
+        self._end = self._read - (data[-2] == 13)  # the CR dispatches, not its LF
+        end = Position(event_id, self._end)
+        return Batch([item], OneMark(end), end, None, False, len(data))
 
     def _feed_any(self, data: bytes) -> Batch[T]:
         before = self._end
@@ -105,7 +133,7 @@ class SSEEngine(Engine[T]):
         self._ended = False
         if not self._over:
             self._read_chunk(data)
-            self._quick = self._plain and not self.event_id and self._between_blocks()
+            self._quick = self._plain and self._between_blocks()
         if self._end == before and not self._items:
             return Batch(self._items, error=self._error, ended=self._ended)
         run = self._run
@@ -159,15 +187,15 @@ class SSEEngine(Engine[T]):
             return 0
         if found.events is not None and not self._watched.isdisjoint(found.events):
             return 0
-        ids = found.ids or [""] * len(found.data)
         before = len(self._items)
         try:
-            self._items += self.make_all(found.events or repeat("message"), found.data, ids)
+            self._items += self.make_plain(found)
         except Exception:
             return 0
-        self._marks.blocks = Blocks(before, self._read, data[: found.size], found.separator, ids)
-        if found.ids is not None:
-            self.event_id = found.ids[-1]
+        ids, text = found.ids, data[: found.size]
+        self._marks.blocks = Blocks(before, self._read, text, found.separator, ids)
+        if ids is not None:
+            self.event_id = as_text(ids[-1])
             if self._run.length:
                 self._run = Run()
         self._index += len(found.data)
@@ -231,11 +259,11 @@ class SSEEngine(Engine[T]):
             self._type = value
         elif name == b"id":
             if b"\0" not in value:
-                self._id = _text(value)
+                self._id = as_text(value)
         elif not name:
             self._held -= len(line)
             self._index += 1
-            comment = ServerSentEvent("", _text(value))
+            comment = ServerSentEvent("", as_text(value))
             self._append(cast("T", comment), self._end, self.event_id)
         elif value.isdigit():
             digits = value.lstrip(b"0")
@@ -259,9 +287,9 @@ class SSEEngine(Engine[T]):
 
     def _deliver(self, data: bytes, event_id: str, end: int) -> bool:
         """Makes the item of the block, and tells whether the block is done with."""
-        event = _text(self._type) if self._type else "message"
+        event = as_text(self._type) if self._type else "message"
         if event == self._failure_event:
-            item = ServerSentEvent(event, _text(data), event_id, self._retry)
+            item = ServerSentEvent(event, as_text(data), event_id, self._retry)
             self._stop(StreamFailed(f"the server reported a failure: {item!r:.200}", item=item))
             return False
         if data == self._terminal:
@@ -301,7 +329,3 @@ class SSEEngine(Engine[T]):
         self._error = error
         self._tail = bytearray()
         self._clear()
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")

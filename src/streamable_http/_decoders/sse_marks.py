@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from .engine import Position
+from .sse_blocks import as_text
 
 __all__ = ["Blocks", "OneMark", "Run", "SSEMarks"]
 
@@ -63,7 +64,8 @@ class Blocks(NamedTuple):
     """The offset of the first block."""
     text: bytes
     separator: bytes
-    ids: Sequence[str]
+    ids: Sequence[str | bytes] | None
+    """Their IDs; None if no block has one."""
 
     def ends(self) -> list[int]:
         """Where each block ends: at the byte that dispatches its event."""
@@ -114,5 +116,8 @@ class SSEMarks(msgspec.Struct):
         if self.blocks is not None:
             at = self.blocks.first
             self.ends[at:at] = self.blocks.ends()
-            self.ids[at:at] = self.blocks.ids
+            ids = self.blocks.ids
+            self.ids[at:at] = (
+                [""] * (len(self.ends) - len(self.ids)) if ids is None else map(as_text, ids)
+            )
             self.blocks = None
