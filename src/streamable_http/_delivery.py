@@ -108,7 +108,7 @@ class Delivery(Generic[T]):
         batch = self._batch
         if batch is None:
             return
-        handed = self._served - operator.length_hint(self.items)
+        handed = self._handed
         if handed == len(batch.items) and batch.end is not None:
             start = batch.end
         else:

@@ -24,6 +24,8 @@ __all__ = ["Stream"]
 
 T = TypeVar("T")
 
+_END: Any = object()
+
 
 class Stream(Handle[T, Flow[Any]], Flow[T]):
     """A response that arrives as a stream of items; made by `Client.stream`.

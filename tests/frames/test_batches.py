@@ -16,7 +16,7 @@ import msgspec
 import pydantic
 import pytest
 from driver import Face
-from server import Server, chunk, cut, events, hold, reply, streamed
+from server import Server, chunk, cut, delay, events, hold, reply, streamed
 
 import streamable_http as shttp
 from streamable_http import NDJSON, DecodeError, Raw, SSEData
@@ -280,7 +280,7 @@ async def test_the_cursor_stands_before_a_record_that_does_not_fit(
     data = [*range(1, 300), '"x"']
     events_ = [f'id: {n}\ndata: {{"a": {value}}}\n\n' for n, value in enumerate(data, 1)]
     pieces = [chunk(event.encode()) for event in events_]
-    url = server.serve("/", streamed(*pieces, hold()))
+    url = server.serve("/", streamed(*pieces[:100], delay(0.3), *pieces[100:], hold()))
     async with own.client() as client, client.stream("GET", url, decoder=SSEData()) as stream:
         made = arrow(own, stream, seconds=0.05)
         seen = 0
