@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import logging
 import random
 import sys
 import threading
@@ -87,6 +88,7 @@ async def race(face: Face, server: Server, rounds: int, seed: int = 1) -> float:
 
 
 def _main(arguments: list[str]) -> None:
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a busy machine makes for slow steps
     rounds = int(arguments[0]) if arguments else 300
     for name in arguments[1:] or FACES:
         face = FACES[name]

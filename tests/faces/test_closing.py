@@ -224,8 +224,9 @@ with Client(trust_env=False, verify=False, prefetch=int(sys.argv[2])) as client:
 """
 
 ASYNC = """
-import asyncio, signal, sys, threading
+import asyncio, logging, signal, sys, threading
 import {library}
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # a busy machine makes for slow steps
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from streamable_http import AsyncClient, SSEText
 
