@@ -204,6 +204,18 @@ def real(session: nox.Session) -> None:
     session.run("pytest", *tests, env={"STREAMABLE_HTTP_REAL": str(place)})
 
 
+@nox.session
+def suites(session: nox.Session) -> None:
+    """The test suites of others for our formats, by way of npm, cut at every byte."""
+    session.install(EVERYTHING, "--group=test", "--group=suites")
+    packages = Path(session.create_tmp()).resolve() / "node"
+    packages.mkdir(exist_ok=True)
+    shutil.copy("tests/suites/package.json", packages)
+    session.run("python", "tests/mcp/npm.py", "install", "--no-audit", f"--prefix={packages}")
+    where = {"STREAMABLE_HTTP_SUITES": str(packages)}
+    session.run("pytest", *(session.posargs or ["tests/suites"]), env=where)
+
+
 @nox.session(venv_backend="uv")
 def sdk_floor(session: nox.Session) -> None:
     """The same on the oldest allowed releases of the SDKs."""

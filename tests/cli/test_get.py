@@ -48,6 +48,10 @@ def test_events_as_json_lines(url: str, capsysbinary: Capture) -> None:
         ("text/event-stream", "sse-data"),
         ("application/x-ndjson", "ndjson"),
         ("application/x-ndjson", "auto"),
+        ("application/json-seq", "json-seq"),
+        ("application/json-seq", "auto"),
+        ("application/json", "json"),
+        ("application/json", "auto"),
     ],
 )
 def test_every_item_once(url: str, capsysbinary: Capture, accept: str, decoder: str) -> None:

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from decoder_harness import every_cut, tell
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamable_http._decoders.choose import accept_header, build_engine, check_registry
-from streamable_http._decoders.engine import Context, Engine, Position
+from streamable_http._decoders.engine import Context, Engine
 from streamable_http._decoders.media_types import ContentType, is_media_type, parse_content_type
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSE, ServerSentEvent, SSEText
 from streamable_http._decoders.text import Lines, Raw
-from streamable_http._errors import ConfigurationError, ContentTypeError
-from streamable_http._values import Headers, Terminal
+from streamable_http._errors import (
+    ConfigurationError,
+    ContentTypeError,
+    ResumeError,
+    StreamTruncated,
+)
+from streamable_http._values import Headers, Limits, Terminal
 
 
 class Own:
@@ -76,6 +84,8 @@ def chosen(content_type: str | None, **registry: Any) -> Engine[Any]:
         *((f"application/{name}", b"[1]\n{}\n", [[1], {}]) for name in (
             "x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "jsonlines", "stream+json",
         )),
+        *((f"application/{name}json-seq", b"\x1e[1]\n\x1e{}\n", [[1], {}])
+          for name in ("", "geo+")),
         ("application/octet-stream", b"x", [b"x"]),
         ("application/json", b'{"a": 1}', [{"a": 1}]),
         ("application/json; charset=utf-8", b' \n{"a": 1}\n2\n', [{"a": 1}, 2]),
@@ -88,14 +98,58 @@ def test_the_content_type_chooses(content_type: str, body: bytes, items: list[An
     assert (told.items, told.error) == (items, None)
 
 
-def test_an_array_is_refused_until_it_can_be_read() -> None:
-    for body in (b"[1]", b" \r\n\t[", b"\xef\xbb\xbf[{}]"):
-        for chunks in every_cut(body):
-            told = tell(chosen("application/json; charset=utf-8"), chunks)
-            assert told.items == []
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        (b'[1, {"a": 2}]', [1, {"a": 2}]), (b" \r\n\t[[]]\n", [[]]), (b"\xef\xbb\xbf[{}]", [{}]),
+        (b"\xef\xbb\xbf\n\n1\n[2]\n", [1, [2]]), (b"\n{}\n\n[]", [{}, []]), (b"\n\n", []),
+    ],
+)  # fmt: skip
+def test_the_first_byte_of_json_decides(body: bytes, items: list[Any]) -> None:
+    for chunks in every_cut(body):
+        told = tell(chosen("application/json; charset=utf-8"), chunks)
+        assert (told.items, told.error) == (items, None)
+
+
+BODIES = st.lists(
+    st.sampled_from(
+        [b"[", b"]", b"1", b",", b"\n", b" ", b"{}", b"\xef", b"\xbb\xbf", b"\xef\xbb\xbf",
+         b"[1,2]"]
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(BODIES.map(b"".join), st.sampled_from(["raise", "skip"]), st.booleans(), st.integers(1, 9))
+def test_cuts_change_no_json_body(body: bytes, policy: Any, framed: bool, limit: int) -> None:
+    headers = Headers([("content-type", "application/json")])
+    context = Context(headers=headers, on_bad_item=policy, limits=Limits(max_item_bytes=limit))
+
+    def engine() -> Engine[Any]:
+        return build_engine(None, check_registry({}), context)
+
+    whole, *others = (tell(engine(), chunks, framed=framed) for chunks in every_cut(body))
+    assert all(other == whole for other in others)
+
+
+def test_an_array_is_never_gone_on_with_inside_of_it() -> None:
+    context = Context(Headers([("content-type", "application/json")]), offset=7)
+    for rest in (b" , 2]", b"\n]"):
+        for chunks in every_cut(rest):
+            told = tell(build_engine(None, check_registry({}), context), chunks)
             assert told.error is not None
-            assert told.error[0] is ContentTypeError
-            assert "decoder=NDJSON() if each line is an array, or Raw()" in told.error[1]
+            assert told.error[0] is ResumeError
+    engine: Engine[Any] = build_engine(None, check_registry({}), context)
+    assert tell(engine, [b"[2]\n"]).items == [[2]]
+
+
+def test_the_end_of_an_array_is_told_to_a_copy() -> None:
+    engine = chosen("application/json")
+    engine.feed(b"[1")
+    assert isinstance(copy.copy(engine).finish().error, StreamTruncated)
+    assert engine.feed(b"2]").items == [12]
+    assert copy.copy(engine).finish(framed=False).ended
 
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "text/csv", "text/html", "x/y"])
@@ -171,16 +225,3 @@ def test_a_terminal_that_could_not_be_seen_is_refused() -> None:
     headers = Headers([("Content-Type", "application/x-ndjson")])
     with pytest.raises(ConfigurationError, match=r"NDJSON\(\) has no events"):
         build_engine(None, check_registry({}), Context(headers=headers, terminal=Terminal("x")))
-
-
-@pytest.mark.parametrize("cut", range(1, 11))
-def test_an_array_is_refused_at_the_same_place_however_it_is_cut(cut: int) -> None:
-    body = b"\xef\xbb\xbf \n\n [1]\n"
-    context = Context(headers=Headers([("content-type", "application/json")]))
-    made: Engine[Any] = build_engine(None, check_registry({}), context)
-    whole = made.feed(body)
-    engine: Engine[Any] = build_engine(None, check_registry({}), context)
-    first = engine.feed(body[:cut])
-    last = first if first.error else engine.feed(body[cut:])
-    assert isinstance(last.error, ContentTypeError)
-    assert (last.end or first.end) == whole.end == Position(offset=6)

@@ -22,7 +22,11 @@ from streamable_http.demo.server import running, serve
 
 T = TypeVar("T")
 
-FORMATS = ["text/event-stream", "application/x-ndjson", "text/csv", "application/octet-stream"]
+FORMATS = [
+    "text/event-stream", "application/x-ndjson", "text/csv", "application/octet-stream",
+    "application/json-seq", "application/json",
+]  # fmt: skip
+TELL_NO_FAILURE = ["text/csv", "application/octet-stream", "application/json"]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,8 @@ def test_every_format_holds_the_same_records(url: str, limit: int) -> None:
     binary = get(FORMATS[3])
     assert unpacked(binary.content) == expected
     assert binary.headers["content-length"] == str(len(binary.content))
+    assert [json.loads(text) for text in get(FORMATS[4]).text.split("\x1e")[1:]] == expected
+    assert get(FORMATS[5]).json() == expected
 
 
 @pytest.mark.parametrize(
@@ -280,7 +286,7 @@ def test_a_client_past_the_failure_still_meets_it(url: str) -> None:
     assert rest[0].startswith("event: error")
 
 
-@pytest.mark.parametrize("media_type", FORMATS[2:])
+@pytest.mark.parametrize("media_type", TELL_NO_FAILURE)
 def test_refuses_a_failure_that_the_format_cannot_tell(url: str, media_type: str) -> None:
     response = httpx.post(
         f"{url}/stream/users", json={"fail_after": 1}, headers={"Accept": media_type}

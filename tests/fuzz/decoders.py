@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from streamable_http._content import content_decoder
 from streamable_http._decoders import sse_engine
+from streamable_http._decoders.arrays import JSONArray
 from streamable_http._decoders.choose import build_engine, check_registry
 from streamable_http._decoders.engine import Context, DecoderFactory, Engine
+from streamable_http._decoders.json_sequence import JSONSeq
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSE, SSEData, SSEText
 from streamable_http._decoders.text import Lines, Raw
@@ -36,13 +38,25 @@ from .grammar import (
     cuts,
     divided,
     event_streams,
+    json_arrays,
     json_bodies,
+    json_sequences,
     mangled,
     texts,
     torn,
 )
 
-__all__ = ["codings", "events", "json_by_type", "linear", "lines", "raw", "records"]
+__all__ = [
+    "arrays",
+    "codings",
+    "events",
+    "json_by_type",
+    "linear",
+    "lines",
+    "raw",
+    "records",
+    "sequences",
+]
 
 _REGISTRY = check_registry({})
 _DOCUMENTED = {DecodeError, LimitExceeded, StreamTruncated, StreamFailed, ContentTypeError}
@@ -116,12 +130,29 @@ def records(data: st.DataObject) -> None:
     _agree(spec, context, draw(json_bodies), draw(cuts), framed=draw(st.booleans()))
 
 
+def sequences(data: st.DataObject) -> None:
+    draw = data.draw
+    spec: Any = draw(st.sampled_from([JSONSeq(), JSONSeq(int), JSONSeq(dict[str, int] | str)]))
+    context = draw(contexts(terminal=st.sampled_from(["END", "1", "[DONE]"])))
+    _agree(spec, context, draw(json_sequences), draw(cuts), framed=draw(st.booleans()))
+
+
+def arrays(data: st.DataObject) -> None:
+    draw = data.draw
+    path = ("data", "items")
+    spec: Any = draw(
+        st.sampled_from([JSONArray(), JSONArray(int), JSONArray(path=path), JSONArray(str, path)])
+    )
+    context = draw(contexts(terminal=st.sampled_from(["END", "1", "[DONE]"])))
+    _agree(spec, context, draw(json_arrays), draw(cuts), framed=draw(st.booleans()))
+
+
 def json_by_type(data: st.DataObject) -> None:
     draw = data.draw
     kind = draw(st.sampled_from(["application/json", "Application/JSONL; charset=x"]))
     context = draw(contexts(headers=st.just(Headers([("content-type", kind)]))))
     assume("headers" in context)
-    _agree(None, context, draw(json_bodies), draw(cuts), framed=draw(st.booleans()))
+    _agree(None, context, draw(json_bodies | json_arrays), draw(cuts), framed=draw(st.booleans()))
 
 
 _CHARSETS = ["utf-8", "latin-1", "gbk", "gb18030", "cp037", "utf-16", "utf-7", "idna", "x\0", '"']
@@ -189,6 +220,8 @@ def linear(data: st.DataObject) -> None:
                 (SSE(), event_streams, Headers()),
                 (SSEData(), event_streams, Headers()),
                 (NDJSON(), json_bodies, Headers()),
+                (JSONSeq(), json_sequences, Headers()),
+                (JSONArray(), json_arrays, Headers()),
                 (Lines(), texts, Headers()),
                 (None, json_bodies, Headers([("content-type", "application/json")])),
             ]

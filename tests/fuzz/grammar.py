@@ -16,7 +16,9 @@ __all__ = [
     "cuts",
     "divided",
     "event_streams",
+    "json_arrays",
     "json_bodies",
+    "json_sequences",
     "mangled",
     "texts",
     "torn",
@@ -126,6 +128,33 @@ _json_lines = st.tuples(
     st.sampled_from([b"", b"", b"", b" ", b"\r", b"\t\r", b"\0"]),
 ).map(b"".join)
 json_bodies = _bodies_of(_json_lines)
+
+_json_items = st.lists(_json_words | _long, max_size=8)
+json_sequences = torn(
+    mangled(
+        st.builds(
+            lambda start, texts, end: start + b"".join(b"\x1e" + text + end for text in texts),
+            st.sampled_from([b"", b"", _BOM, b"\n", b"1\n"]),
+            _json_items,
+            st.sampled_from([b"\n", b"\n", b"\n\n", b" ", b""]),
+        )
+    )
+)
+json_arrays = torn(
+    mangled(
+        st.builds(
+            lambda around, items, comma: around[0] + comma.join(items) + around[1],
+            st.sampled_from(
+                [
+                    (b"[", b"]"), (_BOM + b"\n[", b"]\n"), (b'{"data":{"items":[', b"]}}"),
+                    (b'{"x":"\\u00e9\xc3\xa9",\n"d\\u0061ta":{"y":[{}],"items":[', b'],"z":1e5}}'),
+                ]
+            ),
+            _json_items,
+            st.sampled_from([b",", b",", b" ,\n", b"],["]),
+        )
+    )
+)  # fmt: skip
 
 texts = _bodies_of(
     st.sampled_from([b"", b"END", b"a", b"\xc3\xa9", b"\x81\x30", b"\x81", b"\x0c", b"\x1c"])

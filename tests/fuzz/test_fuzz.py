@@ -16,6 +16,8 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 TARGETS = {
     "events": (decoders.events, 80),
     "records": (decoders.records, 60),
+    "sequences": (decoders.sequences, 60),
+    "arrays": (decoders.arrays, 80),
     "json by its type": (decoders.json_by_type, 80),
     "lines": (decoders.lines, 80),
     "raw": (decoders.raw, 30),

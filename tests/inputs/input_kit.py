@@ -28,8 +28,6 @@ def answer(request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, headers={"Content-Type": "text/csv"}, content=b"a,b\n")
         case "/none":
             return httpx.Response(200, content=b"x")
-        case "/array":
-            return httpx.Response(200, json=[1, 2])
         case "/brotli":
             headers = {"Content-Encoding": "br", "Content-Type": "text/event-stream"}
             return httpx.Response(200, headers=headers, content=b"x")

@@ -234,7 +234,7 @@ STREAM: list[tuple[dict[str, Any], str]] = [
         },
         (
             "start= is in the midst of a body, and this decoder has to read it from its start: start "
-            "without it, or use NDJSON(…), Lines() or Raw()"
+            "without it, or use NDJSON(…), JSONSeq(…), Lines() or Raw()"
         ),
     ),
     (

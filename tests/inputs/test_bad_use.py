@@ -300,15 +300,6 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             ),
         ),
         (
-            "/array",
-            {},
-            shttp.ContentTypeError,
-            (
-                "the body is one JSON array, whose elements are no items by themselves: pass "
-                "decoder=NDJSON() if each line is an array, or Raw() to parse the body yourself"
-            ),
-        ),
-        (
             "/events",
             {"follow": True, "decoder": shttp.NDJSON()},
             shttp.ConfigurationError,

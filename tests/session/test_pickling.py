@@ -58,6 +58,8 @@ VALUES: list[Any] = [
     shttp.SSEText(),
     shttp.SSEData(int),
     shttp.NDJSON(dict[str, int]),
+    shttp.JSONSeq(dict[str, int]),
+    shttp.JSONArray(int, ("data", "items")),
     shttp.Lines(),
     shttp.Raw(),
     shttp.LastEventID(),

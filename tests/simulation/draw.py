@@ -16,7 +16,8 @@ __all__ = ["draw", "draw_excluded"]
 
 _RETRY_AFTER = (None, None, 0.0, 3.0, 20.0, 3600.0)
 _COUNTS = (0, 1, 2, 3, 4, 5, 8, 13, 40)
-_LINES = ("ndjson", "lines")
+_LINES = ("ndjson", "lines", "json-seq")
+_ARRAY = "json-array"
 _EVENTS = ("sse", "sse-text", "sse-data")
 _CODES = frozenset({"408", "425", "429", "500", "502", "503", "504"})
 
@@ -51,6 +52,8 @@ def _drawn(seed: int, rng: Random) -> Scenario:
     if follow:
         resume = "last-event-id"
     stops = tuple(rng.randrange(1, 8) for _ in range(rng.choice((0, 0, 1, 2, 4))))
+    if form == _ARRAY and server == "range":
+        stops = ()  # a new process cannot begin inside of an array
     ids = "all" if follow else _ids(server, rng)
     return Scenario(
         seed=seed,
@@ -83,10 +86,10 @@ def _form(server: str, rng: Random) -> str:
     if server == "last-event-id":
         return rng.choice(_EVENTS)
     if server == "range":
-        return rng.choice((*_LINES, *_LINES, "raw", "raw", *_EVENTS))
+        return rng.choice((*_LINES, *_LINES, _ARRAY, "raw", "raw", *_EVENTS))
     if server == "none":
-        return rng.choice((*_EVENTS, *_LINES, "raw"))
-    return rng.choice(("ndjson", "ndjson", "lines", "sse-data", "sse"))
+        return rng.choice((*_EVENTS, *_LINES, _ARRAY, "raw"))
+    return rng.choice(("ndjson", "ndjson", "json-seq", _ARRAY, "lines", "sse-data", "sse"))
 
 
 def _resume(server: str, rng: Random) -> str:
@@ -103,6 +106,8 @@ def _terminal(form: str, rng: Random) -> str:
     choices: Sequence[str] = ("none", "text", "text", "predicate")
     if form == "raw":
         choices = ("none",)
+    elif form == _ARRAY:
+        choices = ("none", "predicate")
     elif form == "sse":
         choices = (*choices, "event")
     return rng.choice(choices)

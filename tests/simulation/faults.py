@@ -194,11 +194,14 @@ def gzipped(answer: Answer) -> Exchange:
 _BAD = {
     "text/event-stream": b"\xef\xbb\xbf\xff\xfe: \xff\r\ndata\xff: {oops\r\n\r\n",
     "application/x-ndjson": b'{"n": oops}\n',
+    "application/json-seq": b'\x1e{"n": oops}\n',
+    "application/json": b',{"n": oops}',
     "text/plain; charset=utf-8": b"\xff\xfe\n",
 }
 _FAILED = {
     "text/event-stream": b"event: error\ndata: out of memory\nid: failed\n\n",
     "application/x-ndjson": b'{"error": "out of memory"}\n',
+    "application/json-seq": b'\x1e{"error": "out of memory"}\n',
 }
 
 

@@ -129,7 +129,7 @@ def options_of(scenario: Scenario, resource: Resource, policy: shttp.RetryPolicy
     }
     if resource.is_events:
         options["failure"] = shttp.Failure(event="error")
-    elif scenario.form == "ndjson":
+    elif "json" in scenario.form:
         options["failure"] = shttp.Failure(path="error")
     if scenario.server == "body":
         options["json"] = {"kept": 1}

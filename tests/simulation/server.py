@@ -107,7 +107,7 @@ class ModelServer:
         whole = [
             (end, first + number)
             for number, end in enumerate(ends, 1)
-            if resource.format == "raw" or body[end - 1] in b"\r\n"
+            if resource.format in {"raw", "json-array"} or body[end - 1] in b"\r\n"
         ]
         blocks = [len(resource.opening), *(end for end, _ in whole)]
         return Answer(
@@ -170,11 +170,19 @@ class ModelServer:
                 return Answer(404)
             case "gone-inside":
                 answer = self._from(0)
-                gone = b'{"gone":true}\n'
-                if self.resource.is_events:
-                    gone = b"data: " + gone + b"\n"
-                return evolve(answer, body=gone + answer.body, ends=())
+                at = len(self.resource.opening) if self.resource.format == "json-array" else 0
+                body = answer.body[:at] + self._gone() + answer.body[at:]
+                return evolve(answer, body=body, ends=())
         return self._from(number + 1)
+
+    def _gone(self) -> bytes:
+        """How the stream itself says that it cannot go on there; the rest is of no account."""
+        gone = b'{"gone":true}'
+        if self.resource.is_events:
+            return b"data: " + gone + b"\n\n"
+        marks = {"json-array": (b"", b","), "json-seq": (b"\x1e", b"\n")}
+        before, behind = marks.get(self.resource.format, (b"", b"\n"))
+        return before + gone + behind
 
     def _range(self, asked: str | None, condition: str | None) -> Answer:
         whole = self._from(0)

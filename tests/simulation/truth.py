@@ -21,6 +21,8 @@ DECODERS: Mapping[str, Any] = {
     "sse-text": shttp.SSEText(),
     "sse-data": shttp.SSEData(dict),
     "ndjson": shttp.NDJSON(dict),
+    "json-seq": shttp.JSONSeq(dict),
+    "json-array": shttp.JSONArray(dict, ("data", "items")),
     "lines": shttp.Lines(),
     "raw": shttp.Raw(),
 }
@@ -29,6 +31,8 @@ MEDIA_TYPES: Mapping[str, str] = {
     "sse-text": "text/event-stream",
     "sse-data": "text/event-stream",
     "ndjson": "application/x-ndjson",
+    "json-seq": "application/json-seq",
+    "json-array": "application/json",
     "lines": "text/plain; charset=utf-8",
     "raw": "application/octet-stream",
 }
@@ -60,14 +64,20 @@ class Resource:
 
     def body(self, first: int = 0) -> bytes:
         """The body that begins with item `first`."""
-        return self.opening + b"".join(self.blocks[first:]) + self.closing
+        return self.opening + b"".join(self._from(first)) + self.closing
 
     def ends(self, first: int = 0) -> list[int]:
         """Where the items from `first` on end in `body(first)`."""
         if self.format == "raw":
             return list(range(1, len(self.items) + 1))
-        sizes = map(len, self.blocks[first:])
+        sizes = map(len, self._from(first))
         return list(accumulate(sizes, initial=len(self.opening)))[1:]
+
+    def _from(self, first: int) -> list[bytes]:
+        blocks = list(self.blocks[first:])
+        if self.format == "json-array" and blocks:  # the first one follows no other
+            blocks[0] = blocks[0].lstrip(b", \r\n\t")
+        return blocks
 
     @property
     def is_events(self) -> bool:
@@ -98,6 +108,10 @@ def make_resource(scenario: Scenario, rng: Random) -> Resource:
         ids = "none"
     if form.startswith("sse"):
         return _events(form, texts, ids, inside, noise, terminal, rng)
+    if form == "json-seq":
+        return _sequence(texts, noise, terminal, rng)
+    if form == "json-array":
+        return _array(texts, noise, rng)
     end = b"\r\n" if noise and rng.random() < 0.3 else b"\n"
     blocks = [text.encode() + end for text in texts]
     if noise and form == "ndjson":
@@ -114,6 +128,32 @@ def make_resource(scenario: Scenario, rng: Random) -> Resource:
     opening = b"\xef\xbb\xbf" if noise and rng.random() < 0.1 else b""
     items = map(json.loads, texts) if form == "ndjson" else texts
     return Resource(form, opening, tuple(blocks), closing, tuple(items), (None,) * len(texts), {})
+
+
+def _sequence(texts: Sequence[str], noise: bool, terminal: str, rng: Random) -> Resource:
+    starts = ("\x1e", "\x1e", "\x1e\x1e", "\n\x1e ", "\x1e\n") if noise else ("\x1e",)
+    blocks = [f"{rng.choice(starts)}{text}\n".encode() for text in texts]
+    closing = f"\x1e{DONE}\n".encode() if terminal == "text" else b""
+    return _resource("json-seq", b"", blocks, closing, texts)
+
+
+def _array(texts: Sequence[str], noise: bool, rng: Random) -> Resource:
+    """In the midst of a document, each item behind its comma."""
+    opening = b'{"data":{"total":%d,"items":[' % len(texts)
+    closing = b'],"t":"]"},"items":[]}'
+    gaps = ("", "", " ", "\n", "\r\n\t") if noise else ("",)
+    blocks = [
+        f"{rng.choice(gaps)}{',' if number else ''}{rng.choice(gaps)}{text}".encode()
+        for number, text in enumerate(texts)
+    ]
+    return _resource("json-array", opening, blocks, closing, texts)
+
+
+def _resource(
+    form: str, opening: bytes, blocks: Sequence[bytes], closing: bytes, texts: Sequence[str]
+) -> Resource:
+    items, ids = tuple(map(json.loads, texts)), (None,) * len(texts)
+    return Resource(form, opening, tuple(blocks), closing, items, ids, {})
 
 
 def _text(number: int, place: str | bool | None, repeats: bool, pad: bool, rng: Random) -> str:

@@ -67,6 +67,15 @@ def every_decoder(client: shttp.Client) -> None:
     assert_type(get("GET", "", decoder=shttp.NDJSON(User | None)), shttp.Stream[User | None])
     assert_type(get("GET", "", decoder=shttp.NDJSON(list[Row])), shttp.Stream[list[Row]])
     assert_type(get("GET", "", decoder=shttp.NDJSON(Point)), shttp.Stream[Point])
+    assert_type(get("GET", "", decoder=shttp.JSONSeq()), shttp.Stream[Any])
+    assert_type(get("GET", "", decoder=shttp.JSONSeq(User | None)), shttp.Stream[User | None])
+    assert_type(get("GET", "", decoder=shttp.JSONArray()), shttp.Stream[Any])
+    assert_type(get("GET", "", decoder=shttp.JSONArray(path=("data",))), shttp.Stream[Any])
+    assert_type(get("GET", "", decoder=shttp.JSONArray(User)), shttp.Stream[User])
+    assert_type(
+        get("GET", "", decoder=shttp.JSONArray(User | str, path=("data", "items"))),
+        shttp.Stream[User | str],
+    )
     assert_type(get("GET", "", decoder=shttp.Lines()), shttp.Stream[str])
     assert_type(get("GET", "", decoder=shttp.Raw()), shttp.Stream[bytes])
     assert_type(get("GET", "", decoder=shttp.LengthPrefixed(2)), shttp.Stream[bytes])

@@ -116,10 +116,12 @@ class _ArrayEngine(Engine[T]):
         self._has_item = False  # whether an item has ended, and a comma or `]` is to come
         self._may_close = True  # whether a `]` may come in place of an item
         self._index = 0
+        self._marks = Ends()  # of the batch in the making
         self._over = False
 
     def feed(self, data: bytes, /) -> Batch[T]:
-        batch = Batch[T]([], Ends())
+        self._marks = Ends()
+        batch = Batch[T]([], self._marks)
         if self._over:
             return batch
         if self._bom.held is not None:
@@ -187,7 +189,7 @@ class _ArrayEngine(Engine[T]):
         except Exception:
             return at
         batch.items += items
-        _marks(batch).parts.append(partial(_ends, start, texts))
+        self._marks.parts.append(partial(_ends, start, texts))
         self._end = start + size - 1 - len(texts[-1]) + len(texts[-1].rstrip(_BLANK))
         self._index += len(items)
         self._may_close = False
@@ -253,16 +255,11 @@ class _ArrayEngine(Engine[T]):
             self.skipped += batch.error is None
         else:
             self._end = self._start + len(text)
-            _marks(batch).parts.append(self._end)
+            self._marks.parts.append(self._end)
         self._index += 1
 
     def _bad(self, exc: ValueError, offset: int, excerpt: bytes) -> Exception | None:
         return bad_item(exc, "raise", index=self._index, offset=offset, data=excerpt)
-
-
-def _marks(batch: Batch[Any]) -> Ends:
-    assert isinstance(batch.marks, Ends)
-    return batch.marks
 
 
 def _ends(base: int, texts: list[bytes]) -> list[int]:

@@ -85,11 +85,11 @@ class _SequenceEngine(Engine[T]):
         self._begun = False  # whether there was an RS since the last text
         self._passing = False  # whether all up to the next RS belongs to a bad text
         self._index = 0
+        self._marks = Ends()  # of the batch in the making
         self._over = False
 
     def feed(self, data: bytes, /) -> Batch[T]:
-        marks = Ends()
-        batch = Batch[T]([], marks)
+        batch = self._new_batch()
         if self._over:
             return batch
         if self._bom is not None and self._bom.held is not None:
@@ -111,7 +111,7 @@ class _SequenceEngine(Engine[T]):
         return batch
 
     def finish(self, *, framed: bool = True) -> Batch[T]:
-        batch = Batch[T]([], Ends())
+        batch = self._new_batch()
         if self._over:
             return batch
         self._over = True
@@ -128,6 +128,10 @@ class _SequenceEngine(Engine[T]):
             self._deliver(text, batch)
             batch.size = len(text)
         return batch
+
+    def _new_batch(self) -> Batch[T]:
+        self._marks = Ends()
+        return Batch([], self._marks)
 
     @staticmethod
     def _goes_on(batch: Batch[T]) -> bool:
@@ -147,8 +151,7 @@ class _SequenceEngine(Engine[T]):
             batch.items += list(map(self._convert, texts))
         except Exception:  # read one by one, they show which it is
             return False
-        assert isinstance(batch.marks, Ends)
-        batch.marks.parts.append(partial(_ends, self._offset, texts))
+        self._marks.parts.append(partial(_ends, self._offset, texts))
         self._index += count
         self._offset += len(data)
         self._begun = self._passing = False
@@ -231,8 +234,7 @@ class _SequenceEngine(Engine[T]):
             self.skipped += batch.error is None
         else:
             batch.items.append(item)
-            assert isinstance(batch.marks, Ends)
-            batch.marks.parts.append(self._offset)
+            self._marks.parts.append(self._offset)
         if batch.error is None:
             batch.end = Position(offset=self._offset)
         self._index += 1

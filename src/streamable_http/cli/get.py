@@ -20,6 +20,8 @@ from streamable_http import (
     Client,
     ConfigurationError,
     Gap,
+    JSONArray,
+    JSONSeq,
     Lines,
     Progress,
     Raw,
@@ -40,7 +42,9 @@ from .request import Target
 
 __all__ = ["DecoderName", "Output", "run_get"]
 
-DecoderName = Literal["auto", "sse", "sse-text", "sse-data", "ndjson", "lines", "raw"]
+DecoderName = Literal[
+    "auto", "sse", "sse-text", "sse-data", "ndjson", "json-seq", "json", "lines", "raw"
+]
 
 _DECODERS: dict[str, Any] = {
     "auto": None,
@@ -48,6 +52,8 @@ _DECODERS: dict[str, Any] = {
     "sse-text": SSEText(),
     "sse-data": SSEData(),
     "ndjson": NDJSON(),
+    "json-seq": JSONSeq(),
+    "json": JSONArray(),
     "lines": Lines(),
     "raw": Raw(),
 }

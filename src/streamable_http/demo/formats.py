@@ -1,4 +1,4 @@
-"""The four forms a stream can be sent in, and the choice among them by `Accept`."""
+"""The forms a stream can be sent in, and the choice among them by `Accept`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,40 @@ class _Binary(Format):
         return b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
 
 
-FORMATS: tuple[Format, ...] = (_Events(), _Lines(), _Table(), _Binary())
+class _Sequence(Format):
+    """Each record as JSON between an RS and an LF (RFC 7464)."""
+
+    media_type = "application/json-seq"
+    content_type = "application/json-seq"
+    heartbeat = b"\n"
+
+    def rows(self, numbers: range, record: Callable[[int], Record]) -> bytes:
+        return b"".join(b"\x1e%b\n" % _encode(record(number)) for number in numbers)
+
+    def failure(self, error: Record) -> bytes:
+        return b"\x1e%b\n" % _encode({"error": error})
+
+
+class _Array(Format):
+    """All records in one JSON array."""
+
+    media_type = "application/json"
+    content_type = "application/json"
+    heartbeat = b"\n"
+    tail = b"]\n"
+
+    def head(self, record: Record) -> bytes:
+        return b"["
+
+    def rows(self, numbers: range, record: Callable[[int], Record]) -> bytes:
+        return b"".join(
+            b"%b%b" % (b",\n" if number > 1 else b"", _encode(record(number))) for number in numbers
+        )
+
+
+FORMATS: tuple[Format, ...] = (
+    _Events(), _Lines(), _Table(), _Binary(), _Sequence(), _Array(),
+)  # fmt: skip
 """All of them, the preferred one first."""
 
 
