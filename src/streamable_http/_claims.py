@@ -8,12 +8,15 @@ process, however that dies, so there is no stale lock.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ._errors import ConfigurationError
 from ._stores import CursorStore, SQLiteStore
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["claim"]
 
@@ -60,6 +63,8 @@ def claim(store: CursorStore, key: str) -> Callable[[], None]:
 
 def _locked(file: str, key: str) -> sqlite3.Connection | None:
     """An exclusive transaction on the key's file, or None if another process has one."""
+    import sqlite3
+
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     connection = sqlite3.connect(
         f"{file}-{digest}.lock", timeout=0.0, isolation_level=None, check_same_thread=False

@@ -42,8 +42,6 @@ from ._settings import (
 from ._sync import Stream
 from ._values import Limits, Timeouts
 from ._version import __version__
-from .transports import AsyncHTTPTransport, HTTPTransport
-from .transports._httpx import environment_proxies
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -183,6 +181,8 @@ class _BaseClient(abc.ABC, Generic[H]):
         if proxy is not None:
             proxies = {"all://": proxy}
         elif network["trust_env"]:
+            from .transports._httpx import environment_proxies
+
             proxies = environment_proxies()
         mounted = {
             pattern: None if url is None else self._transport(kind, proxy=url, **network)
@@ -205,6 +205,8 @@ class Client(_BaseClient[HTTPClient]):
         return httpx.Client(transport=transport, mounts=mounts, **settings)
 
     def _transport(self, kind: Literal["httpx", "ours"], **network: Any) -> Any:
+        from .transports import HTTPTransport  # httpcore comes with it
+
         return (HTTPTransport if kind == "ours" else httpx.HTTPTransport)(**network)
 
     @overload
@@ -313,6 +315,8 @@ class AsyncClient(_BaseClient[AsyncHTTPClient]):
         return httpx.AsyncClient(transport=transport, mounts=mounts, **settings)
 
     def _transport(self, kind: Literal["httpx", "ours"], **network: Any) -> Any:
+        from .transports import AsyncHTTPTransport
+
         return (AsyncHTTPTransport if kind == "ours" else httpx.AsyncHTTPTransport)(**network)
 
     @overload

@@ -2,7 +2,8 @@
 
 The session is a generator that yields these; a face (threads, asyncio, trio, a test's script)
 performs them and replies. `chunk = yield from Read()` is statically `bytes`: each effect carries
-the type of its reply, so the session holds no Any.
+the type of its reply, so the session holds no Any. There is one for each batch, so they are of the
+cheapest kind.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from attrs import define, frozen
+import msgspec
 
 from ._decoders.engine import Batch
 from ._values import ResponseInfo
@@ -20,16 +21,13 @@ __all__ = ["Close", "Effect", "Emit", "Open", "Patch", "Read", "Sleep", "Steps",
 R = TypeVar("R")
 
 
-class _Effect(Generic[R]):
-    __slots__ = ()
-
+class _Effect(msgspec.Struct, Generic[R], frozen=True):
     def __iter__(self) -> Generator[Effect, Any, R]:
         reply: R = yield self  # type: ignore[misc]  # the union below is closed: every effect is in it
         return reply
 
 
-@frozen
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where an attempt goes, seen from the caller's own request.
 
     Attributes:
@@ -45,8 +43,7 @@ class Target:
     bare: bool = False
 
 
-@frozen
-class Patch:
+class Patch(msgspec.Struct, frozen=True):
     """What a request for the rest of a stream changes in the caller's own.
 
     Attributes:
@@ -60,8 +57,7 @@ class Patch:
     json: Any = None
 
 
-@frozen
-class Open(_Effect[ResponseInfo]):
+class Open(_Effect[ResponseInfo], frozen=True):
     """Send the request, without following redirects, and reply with the response's head.
 
     Attributes:
@@ -75,8 +71,7 @@ class Open(_Effect[ResponseInfo]):
     patch: Patch = Patch()
 
 
-@frozen
-class Read(_Effect[bytes]):
+class Read(_Effect[bytes], frozen=True):
     """Reply with the next bytes of the body as they are on the wire; b"" means that it ended.
 
     Attributes:
@@ -87,22 +82,19 @@ class Read(_Effect[bytes]):
     within: float | None = None
 
 
-@define  # not frozen, which takes three times as long to make: there is one for each batch
-class Emit(_Effect[None]):
+class Emit(_Effect[None], frozen=True):
     """Hand a batch to the consumer; reply once it asks for more."""
 
     batch: Batch[Any]
 
 
-@frozen
-class Sleep(_Effect[None]):
+class Sleep(_Effect[None], frozen=True):
     """Wait this many seconds; `close()` ends the wait."""
 
     seconds: float
 
 
-@frozen
-class Close(_Effect[None]):
+class Close(_Effect[None], frozen=True):
     """Give the connection up. With `drain`, read the little that is left so that it is reused."""
 
     drain: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
@@ -191,6 +190,8 @@ def _check_names(options: Iterable[str]) -> None:
     """Refuses options that are misspelt: ignored, they would be believed to be in force."""
     for name in options:
         if name not in _NAMES:
+            import difflib
+
             near = difflib.get_close_matches(name, _NAMES, n=1)
             fix = (
                 f"did you mean {near[0]}=?" if near else f"pass one of {', '.join(sorted(_NAMES))}"

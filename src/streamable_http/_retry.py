@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
-from tenacity import RetryCallState, stop_after_attempt, wait_exponential
 
 from ._checks import refuse_async
 from ._errors import (
@@ -23,6 +22,9 @@ from ._errors import (
     TimeoutExceeded,
 )
 from ._values import Headers
+
+if TYPE_CHECKING:  # it brings asyncio: loaded with the first policy that needs it
+    from tenacity import RetryCallState
 
 __all__ = ["Backoff", "RetryPolicy", "is_retryable", "parse_retry_after"]
 
@@ -37,7 +39,6 @@ _LAST_WORDS = frozenset({204, 205, 416})
 _DEFAULT_TRIES = 5
 _A_WAIT = "a tenacity strategy such as wait_fixed(1)"
 _A_VERDICT = "a function of a StreamError that returns True, False or None"
-_DEFAULT_WAIT = wait_exponential(multiplier=0.5, max=30)
 
 
 def is_retryable(error: StreamError, *, resend: bool, refresh: bool = False) -> bool:
@@ -88,8 +89,10 @@ class WaitStrategy(Protocol):
 
 def _as_stop(value: int | StopStrategy | None) -> StopStrategy:
     if value is None:
-        return stop_after_attempt(_DEFAULT_TRIES)
+        value = _DEFAULT_TRIES
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        from tenacity import stop_after_attempt
+
         return stop_after_attempt(value)
     if callable(value):
         return value
@@ -197,7 +200,7 @@ class Backoff:
         policy = self._policy
         state = self._state(max(self._rounds, 1), now, error)
         own = policy.wait
-        wait = own(state) if own is not None else _DEFAULT_WAIT(state) * self._jitter()
+        wait = own(state) if own is not None else _default_wait(state) * self._jitter()
         wait = min(max(policy.min_delay, wait, asked or 0.0), policy.max_delay)
         if floor is None:
             return wait
@@ -206,6 +209,8 @@ class Backoff:
         return max(wait, floor + self._jitter() * policy.min_delay)
 
     def _state(self, attempt: int, now: float, error: StreamError | None) -> RetryCallState:
+        from tenacity import RetryCallState
+
         state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]  # strategies never look
         if error is not None:
             state.set_exception((type(error), error, None))
@@ -214,6 +219,12 @@ class Backoff:
         state.outcome_timestamp = now
         state.attempt_number = attempt
         return state
+
+
+def _default_wait(state: RetryCallState) -> float:
+    from tenacity import wait_exponential
+
+    return wait_exponential(multiplier=0.5, max=30)(state)
 
 
 def parse_retry_after(headers: Headers) -> float | None:

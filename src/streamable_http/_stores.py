@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ._errors import ConfigurationError
 from ._values import Cursor
+
+if TYPE_CHECKING:  # most programs keep no cursors
+    import sqlite3
 
 __all__ = ["AtomicCursorStore", "CursorStore", "MemoryStore", "SQLiteStore"]
 
@@ -98,6 +100,8 @@ class SQLiteStore:
     """
 
     def __init__(self, database: str | os.PathLike[str] | sqlite3.Connection) -> None:
+        import sqlite3
+
         self._connection = database if isinstance(database, sqlite3.Connection) else None
         self._path = "" if isinstance(database, sqlite3.Connection) else _checked_path(database)
         self._using = threading.Lock()
@@ -145,6 +149,8 @@ class SQLiteStore:
                 with contextlib.closing(_plain_cursor(self._connection)) as cursor:
                     yield cursor
                 return
+            import sqlite3
+
             connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
             with contextlib.closing(connection), contextlib.closing(connection.cursor()) as cursor:
                 cursor.execute(begin)

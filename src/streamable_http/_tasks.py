@@ -6,7 +6,6 @@ another and closed in a third.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
@@ -79,6 +78,8 @@ async def stop_all(tasks: Iterable[Task]) -> None:
 
 def spawn(run: Callable[[], Awaitable[None]], name: str) -> Task:
     """Starts `run()`, which must deal with its own exceptions, in the background."""
+    import asyncio  # whoever runs on trio may never need it
+
     task = Task(run)
     try:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ parameters as a JSON body, answered by Server-Sent Events whose data is JSON and
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -43,7 +44,11 @@ __all__ = ["AsyncStreamService", "Health", "Processed", "StreamInfo", "StreamSer
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ONCE = RetryPolicy(stop=1)  # whoever asks for the health wants to know it now
+
+@functools.cache
+def _once() -> RetryPolicy:
+    """Whoever asks for the health wants to know it now."""
+    return RetryPolicy(stop=1)
 
 
 class StreamService:
@@ -73,7 +78,7 @@ class StreamService:
             ConfigurationError: An argument is wrong.
         """
         try:
-            return health_of(self._document("health", {"retry": _ONCE, **options}))
+            return health_of(self._document("health", {"retry": _once(), **options}))
         except ConfigurationError:
             raise
         except StreamError as exc:
@@ -252,7 +257,7 @@ class AsyncStreamService:
             ConfigurationError: An argument is wrong.
         """
         try:
-            return health_of(await self._document("health", {"retry": _ONCE, **options}))
+            return health_of(await self._document("health", {"retry": _once(), **options}))
         except ConfigurationError:
             raise
         except StreamError as exc:

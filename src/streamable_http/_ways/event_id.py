@@ -7,7 +7,7 @@ import re
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from .._decoders.engine import Batch, Position
 from .._effects import Patch, Target
@@ -58,10 +58,10 @@ class ByEventID(Way):
     def _asked(self, target: Target) -> Target:
         if self._by == "request":
             return target
-        target = evolve(target, method="GET", body=False)
+        target = replace(target, method="GET", body=False)
         if self._by == "get":
             return target
-        return evolve(target, url=self._location())
+        return replace(target, url=self._location())
 
     def _location(self) -> str:
         if self._first is None:
