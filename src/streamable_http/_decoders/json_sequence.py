@@ -141,7 +141,7 @@ class _SequenceEngine(Engine[T]):
         """Reads texts of one line each, all at once; returns whether that is what they are."""
         texts = data[1:-1].split(b"\n\x1e")
         count = data.count(_LF)
-        if not data.endswith(_LF) or not len(texts) == count == data.count(_RS):
+        if not data.endswith(_LF) or len(texts) != count:
             return False
         if len(data) > self._limit and max(map(len, texts)) > self._limit:
             return False
