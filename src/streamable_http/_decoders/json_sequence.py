@@ -14,7 +14,7 @@ from typing_extensions import TypeForm
 from .bom import LeadingBOM
 from .convert import bad_item, converter, json_fault
 from .ends import Ends
-from .engine import Batch, Context, Engine, Position, Spec, cut_in, too_large
+from .engine import BadItem, Batch, Context, Engine, Position, Spec, cut_in, too_large
 from .nesting import Nesting
 
 __all__ = ["JSONSeq"]
@@ -74,7 +74,7 @@ class _SequenceEngine(Engine[T]):
     def __init__(self, context: Context, convert: Callable[[bytes], T]) -> None:
         self._convert = convert
         self._limit = context.limits.max_item_bytes
-        self._on_bad_item = context.on_bad_item
+        self._on_bad_item: BadItem = context.on_bad_item
         terminal = context.terminal
         self._terminal = terminal.encode() if isinstance(terminal, str) else None
         self._bom = LeadingBOM() if not context.offset else None
