@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from json_texts import json_values, strictly
 
+from streamable_http._decoders import arrays
 from streamable_http._decoders.arrays import JSONArray
 from streamable_http._decoders.engine import Context, Position
 from streamable_http._decoders.json_walk import MAX_DEPTH
@@ -288,6 +289,24 @@ def test_time_is_linear(unit: bytes, size: int) -> None:
 
     small, large = steps(200), steps(1600)
     assert large < small * 8 * 1.5
+
+
+def test_bad_items_are_not_looked_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern, looked_at = arrays._ITEMS, 0
+
+    class Counting:
+        @staticmethod
+        def findall(data: bytes, at: int) -> list[bytes]:
+            nonlocal looked_at
+            found = pattern.findall(data, at)
+            looked_at += sum(map(len, found))
+            return found
+
+    monkeypatch.setattr(arrays, "_ITEMS", Counting)
+    body = b"[" + b'1,"x",' * 1000 + b"2]"
+    told = tell_spec(JSONArray(int), [body], on_bad_item="skip")
+    assert (len(told.items), told.skipped) == (1001, 1000)
+    assert 0 < looked_at <= len(body)
 
 
 def _calls(work: Any) -> int:

@@ -133,6 +133,16 @@ def test_cuts_change_no_json_body(body: bytes, policy: Any, framed: bool, limit:
     assert all(other == whole for other in others)
 
 
+@pytest.mark.parametrize("body", [b"[1,1e999,2]", b"1\nx\n2\n"])
+def test_bad_items_of_a_json_body_are_counted(body: bytes) -> None:
+    headers = Headers([("content-type", "application/json")])
+    for chunks in every_cut(body):
+        context = Context(headers, on_bad_item="skip")
+        engine: Engine[Any] = build_engine(None, check_registry({}), context)
+        assert [item for chunk in chunks for item in engine.feed(chunk).items] == [1, 2]
+        assert engine.skipped == 1
+
+
 def test_an_array_is_never_gone_on_with_inside_of_it() -> None:
     context = Context(Headers([("content-type", "application/json")]), offset=7)
     for rest in (b" , 2]", b"\n]"):

@@ -14,7 +14,7 @@ from .._errors import ConfigurationError, LimitExceeded
 from .bom import LeadingBOM
 from .convert import bad_item, converter, json_fault
 from .ends import Ends
-from .engine import Batch, Context, Engine, Position, Spec, cut_in, too_large
+from .engine import BadItem, Batch, Context, Engine, Position, Spec, cut_in, too_large
 from .json_walk import Malformed, Walk
 from .nesting import STRING, Nesting
 
@@ -101,7 +101,7 @@ class _ArrayEngine(Engine[T]):
     ) -> None:
         self._convert = convert
         self._limit = context.limits.max_item_bytes
-        self._on_bad_item = context.on_bad_item
+        self._on_bad_item: BadItem = context.on_bad_item
         terminal = context.terminal
         self._terminal = terminal.encode() if isinstance(terminal, str) else None
         self._proves_end = terminal is None

@@ -14,7 +14,7 @@ from typing_extensions import TypeForm
 from .bom import LeadingBOM
 from .convert import bad_item, converter, json_fault
 from .ends import Ends
-from .engine import Batch, Context, Engine, Position, Spec, cut_in, too_large
+from .engine import BadItem, Batch, Context, Engine, Position, Spec, cut_in, too_large
 from .nesting import Nesting
 
 __all__ = ["JSONSeq"]
@@ -74,7 +74,7 @@ class _SequenceEngine(Engine[T]):
     def __init__(self, context: Context, convert: Callable[[bytes], T]) -> None:
         self._convert = convert
         self._limit = context.limits.max_item_bytes
-        self._on_bad_item = context.on_bad_item
+        self._on_bad_item: BadItem = context.on_bad_item
         terminal = context.terminal
         self._terminal = terminal.encode() if isinstance(terminal, str) else None
         self._bom = LeadingBOM() if not context.offset else None
@@ -141,7 +141,7 @@ class _SequenceEngine(Engine[T]):
         """Reads texts of one line each, all at once; returns whether that is what they are."""
         texts = data[1:-1].split(b"\n\x1e")
         count = data.count(_LF)
-        if not data.endswith(_LF) or not len(texts) == count == data.count(_RS):
+        if not data.endswith(_LF) or len(texts) != count:
             return False
         if len(data) > self._limit and max(map(len, texts)) > self._limit:
             return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+import msgspec
+
 from .engine import too_large
 
 __all__ = ["MAX_DEPTH", "Malformed", "Walk"]
@@ -58,14 +60,15 @@ class Walk:
         self._path, self._limit = path, limit
         self._expect = _VALUE
         self._stack = bytearray()  # the open brackets
-        self._on_path = 0  # how many of them, from the first, are objects on the path
+        self._on_path: int = 0  # how many of them, from the first, are objects on the path
         self._wanted = True  # whether the value that comes is on the path
         self._found = False
         self._string: str | None = None  # "key" or "value" within one
         self._key: bytearray | None = None  # the key, where it could be of the path
         self._escape = b""
         self._utf8: codecs.IncrementalDecoder | None = None
-        self._atom = bytearray()
+        self._atom = bytearray()  # of a number, true, false or null
+        self._atom_at = 0  # where that begins
 
     @property
     def is_done(self) -> bool:
@@ -98,10 +101,7 @@ class Walk:
                 at = _blank.match(data, at).end()  # type: ignore[union-attr]  # nothing, too
                 if at < size:
                     self._walk_token(data[at], base + at)
-                    at += not self._atom
-                    if self._atom:
-                        self._atom.clear()
-                        at = self._walk_atom(data, at, base)
+                    at += 1
         return at
 
     # Tokens ------------------------------------------------------------------------------------
@@ -255,8 +255,6 @@ class Walk:
 
 
 def _unquoted(key: bytearray) -> str:
-    import msgspec
-
     try:
         return msgspec.json.decode(b'"' + key + b'"', type=str)
     except ValueError:  # a lone surrogate, which is in no path
