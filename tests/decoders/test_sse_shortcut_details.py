@@ -65,3 +65,8 @@ def test_a_region_of_the_limit_is_read_at_once_and_a_larger_one_is_not() -> None
     assert told.error is not None
     assert told.error[0] is LimitExceeded
     assert "an event is larger than Limits(max_item_bytes=8)" in told.error[1]
+
+
+def test_an_empty_first_chunk_does_not_hide_where_the_body_begins() -> None:
+    told = tell_spec(SSE(), [b"", b"data:b\r\n\r\n", b"data: a\n\n", b"id: 7\ndata: c\n\n"])
+    assert [position.offset for position in told.positions] == [9, 19, 34]

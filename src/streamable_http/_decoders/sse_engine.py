@@ -133,7 +133,8 @@ class SSEEngine(Engine[T]):
         self._ended = False
         if not self._over:
             self._read_chunk(data)
-            self._quick = self._plain and self._between_blocks()
+            # Whether a BOM leads the body must be known by then: an empty chunk does not tell.
+            self._quick = self._plain and self._bom.held is None and self._between_blocks()
         if self._end == before and not self._items:
             return Batch(self._items, error=self._error, ended=self._ended)
         run = self._run
