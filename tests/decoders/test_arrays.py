@@ -325,3 +325,48 @@ def _calls(work: Any) -> int:
     finally:
         sys.setprofile(before)
     return count
+
+
+around = st.recursive(
+    st.sampled_from(
+        [
+            "1",
+            "-0.5e+3",
+            "true",
+            "null",
+            '"a"',
+            '"\\u00e9\\n"',
+            '"é😀"',
+            '"\\x"',
+            "01",
+            "nul",
+            '"',
+            "",
+        ]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: "[" + " ,".join(parts) + "]")
+        | st.lists(inner, max_size=3).map(lambda parts: '{"k":' + ', "q" : '.join(parts) + "\n}")
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(around, st.binary(max_size=3), st.integers(0, 200), st.sampled_from([3, 1 << 20]))
+def test_what_is_passed_over_is_read_strictly(
+    text: str, noise: bytes, place: int, limit: int
+) -> None:
+    other = text.encode()
+    place = place % (len(other) + 1)
+    for value in (other, other[:place] + noise + other[place:]):
+        body = b'{"x":[' + value + b',0],"data":[7]}'
+        limits = Limits(max_item_bytes=limit)
+        told = read(body, JSONArray(path=("data",)), limits=limits)
+        if limit == 3 and told.error is not None and told.error[0] is LimitExceeded:
+            continue
+        try:
+            good = strictly(body)["data"] == [7] and b"\\ud" not in value
+        except ValueError:
+            good = False
+        assert (told.error is None) == good

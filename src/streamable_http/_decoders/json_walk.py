@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from .engine import too_large
+from .json_grammar import ESCAPE, SCALAR, container
 
 __all__ = ["MAX_DEPTH", "Malformed", "Walk"]
 
@@ -16,12 +17,15 @@ MAX_DEPTH = 1000
 
 _blank = re.compile(rb"[ \t\r\n]*+")
 _word = re.compile(rb"[-+.0-9A-Za-z]*+")
-_scalar = re.compile(
-    rb"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]++)?+|true|false|null"
-)
-_string = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
-_escape = re.compile(rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_scalar = re.compile(SCALAR)
+_string = re.compile(rb'(?:[^"\\\x00-\x1f]++|' + ESCAPE + b")*+")
+_escape = re.compile(ESCAPE)
 _escape_begun = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
+
+# What lies whole in a piece is passed over at once. What is deeper than that, or cut, is found out
+# in one pass, and its parts are tried by themselves: a byte is looked at some five times at most.
+_LEVELS = 3
+_container = re.compile(container(_LEVELS))
 
 _VALUE = "a value"
 _VALUE_OR_END = "a value or `]`"
@@ -99,10 +103,22 @@ class Walk:
                 at = self._walk_atom(data, at, base)
             else:
                 at = _blank.match(data, at).end()  # type: ignore[union-attr]  # nothing, too
-                if at < size:
+                if at < size and (end := self._container_end(data, at)):
+                    at = end
+                    self._value_ended()
+                elif at < size:
                     self._walk_token(data[at], base + at)
                     at += 1
         return at
+
+    def _container_end(self, data: bytes, at: int) -> int:
+        """The index behind an object or array of no account that is good, or 0."""
+        of_no_account = self._expect in {_VALUE, _VALUE_OR_END} and not self._wanted
+        if not of_no_account or len(self._stack) + _LEVELS >= MAX_DEPTH:
+            return 0
+        match = _container.match(data, at)
+        # A longer one may hold a number that is too long.
+        return match.end() if match and match.end() - at <= self._limit else 0
 
     # Tokens ------------------------------------------------------------------------------------
 
