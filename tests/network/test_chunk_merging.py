@@ -300,7 +300,9 @@ def test_sending_in_the_midst_of_a_response_ends_the_trust() -> None:
     assert merger.received(chunks([b"a", b"b"])) == chunks([b"a", b"b"])
 
 
-@pytest.mark.parametrize("behind", [b"HTTP/1.1 200 OK\r\n", b"garbage", b"1\r\nx\r\n"])
+@pytest.mark.parametrize(
+    "behind", [b"HTTP/1.1 200 OK\r\n", b"garbage", b"1\r\nx\r\n", b"\r\n", b"\n", b"\r\n\r\n"]
+)
 def test_what_comes_behind_a_body_soils_the_connection(behind: bytes) -> None:
     reading, merger = merged([CHUNKED, chunks([b"hello"]) + b"0\r\n\r\n" + behind])
     assert (reading.complete, reading.body) == (True, b"hello")

@@ -33,7 +33,8 @@ _MOST_FRAMING = 100 * 1024
 """What httpx allows a head, and the line of a chunk, to be."""
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-_LAST = b"0\r\n\r\n"
+_BLANK_LINE = b"\r\n\r\n"
+_LAST = b"0" + _BLANK_LINE
 
 
 class FramingError(Exception):
@@ -57,6 +58,7 @@ class ChunkMerger:
         self._left = 0
         self._chunks = _Chunks()
         self._fresh = True  # nothing of the body was read yet
+        self._tail = _BLANK_LINE  # what came last
         self._silent = 0  # bytes since the last one of the body
         self._failure: FramingError | None = None
 
@@ -129,6 +131,7 @@ class ChunkMerger:
                 self._give_up()
             else:
                 self._chunks, self._silent, self._fresh = _Chunks(), 0, True
+                self._tail = _BLANK_LINE
                 self._read = self._merge
         elif length is not None and length.isdigit():
             self._left, self._read = int(length), self._count
@@ -149,6 +152,7 @@ class ChunkMerger:
     def _merge(self, data: bytes) -> bytes:
         chunks, fresh = self._chunks, self._fresh
         self._fresh = False
+        tail = self._tail = (self._tail + data[-6:])[-6:]
         try:
             chunks.feed(data)
         except httptools.HttpParserError as exc:
@@ -163,6 +167,9 @@ class ChunkMerger:
             self._fail(f"{self._silent:,} bytes came without one of the body")
         merged = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         if chunks.complete:
+            # llhttp passes over blank lines behind a message, and h11 would not.
+            strange = not tail.endswith(_BLANK_LINE) or tail == b"\r\n" * 3
+            self.soiled = self.soiled or strange
             self._finish()
             return merged + _LAST
         if not merged:
