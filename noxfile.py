@@ -59,9 +59,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The decoders against the parsers in use, as ratios of one run."""
+    """Streams and decoders against what is in use, as ratios; `-- quick`: fewer events."""
     session.install("-e.", "--group=bench")
-    session.run("python", "benchmarks/decoders.py", *session.posargs)
+    session.run("python", "benchmarks/streams.py", *session.posargs)
+    if not session.posargs:
+        session.run("python", "benchmarks/decoders.py")
 
 
 @nox.session
