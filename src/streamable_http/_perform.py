@@ -241,8 +241,7 @@ class AsyncPerformer(_Base):
             self._refuse_broken()
         if within is not None:
             self.lease.hurry(within)
-        if not self.lease.managed:
-            self._check_clocks()
+        self._check_clocks()
         if self._body is None:
             return b""
         data = b""
