@@ -73,9 +73,7 @@ class ContentDecoder:
         if not self._stages:
             return (data,) if data else ()
         self._received += len(data)
-        if self._stages:
-            return self._through(self._stages, data)
-        return iter((data,) if data else ())
+        return self._through(self._stages, data)
 
     def finish(self) -> None:
         """The body has ended.

@@ -200,7 +200,7 @@ def test_the_ratio_can_be_raised_and_small_bodies_may_grow() -> None:
 
 def test_pieces_are_made_when_asked_for() -> None:
     decoder = content_decoder(Headers([("Content-Encoding", "gzip")]), Limits())
-    pieces = decoder.feed(gzip.compress(bytes(9 * MIB)))
+    pieces = iter(decoder.feed(gzip.compress(bytes(9 * MIB))))
     assert len(next(pieces)) == 64 * 1024
     assert decoder._stages[0].made == 64 * 1024
 
