@@ -56,12 +56,11 @@ def track(flow: Any, label: str = "", *, console: Console | None = None) -> Any:
         ConfigurationError: `flow` is no stream.
         ModuleNotFoundError: rich is not installed: `pip install 'streamable-http[cli]'`.
     """
-    if isinstance(flow, Flow):
-        sync: Flow[Any] = flow
-        return _Tracked(sync, label, console or _stderr())
-    if isinstance(flow, AsyncFlow):
-        tasks: AsyncFlow[Any] = flow
-        return _AsyncTracked(tasks, label, console or _stderr())
+    given: object = flow  # of which checkers need not know the items
+    if isinstance(given, Flow):
+        return _Tracked[Any](flow, label, console or _stderr())
+    if isinstance(given, AsyncFlow):
+        return _AsyncTracked[Any](flow, label, console or _stderr())
     raise ConfigurationError(
         f"flow of type {type(flow).__name__} is no stream: pass what client.stream(…) returned, "
         f"or an operator on it"

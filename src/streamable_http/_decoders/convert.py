@@ -58,15 +58,19 @@ def json_fault(text: bytes) -> Exception | None:
     return None
 
 
+def _twice(convert: Conversion[T]) -> tuple[Conversion[T], Conversion[T]]:
+    return convert, convert
+
+
 def _make(form: Any) -> tuple[Conversion[Any], Conversion[Any]]:
     if form is Any:
         return _strictly, _strictly
     if any(map(_is_pydantic, _parts(form))):
-        return (_by_pydantic(form),) * 2
+        return _twice(_by_pydantic(form))
     try:
         strangers = list(_strangers(msgspec.inspect.type_info(form)))
         if any(map(_is_pydantic, strangers)):
-            return (_by_pydantic(form),) * 2
+            return _twice(_by_pydantic(form))
         decode = msgspec.json.Decoder(form).decode
     except (TypeError, NameError, ValueError, AttributeError) as exc:
         raise _refused(form, str(exc)) from exc
