@@ -352,6 +352,11 @@ around = st.recursive(
 )
 
 
+def test_a_character_that_an_escape_cuts_is_refused_at_the_same_place_however_it_is_cut() -> None:
+    told = read(b'{"x":"\xc2\\n","data":[7]}', JSONArray(path=("data",)))
+    assert (told.error[0], told.error[3]) == (DecodeError, 6)
+
+
 @settings(max_examples=500, deadline=None)
 @given(around, st.binary(max_size=3), st.integers(0, 200), st.sampled_from([3, 1 << 20]))
 def test_what_is_passed_over_is_read_strictly(

@@ -205,6 +205,7 @@ class Walk:
         if byte == ord('"'):
             self._end_string(base + end)
         elif byte == ord("\\"):  # one that is cut, or none that JSON knows
+            self._end_characters(base + end)
             self._escape = b"\\"
         else:
             raise Malformed("a control character stands in a string", base + end, bytes([byte]))
@@ -230,6 +231,12 @@ class Walk:
         except UnicodeDecodeError as exc:
             raise Malformed("a string is not UTF-8", offset - held + exc.start) from exc
 
+    def _end_characters(self, offset: int) -> None:
+        """No character goes on behind `offset`."""
+        if self._utf8 is not None:
+            self._check_text(b"", offset, final=True)
+            self._utf8 = None
+
     def _keep(self, text: bytes) -> None:
         if self._key is None:
             return
@@ -238,9 +245,7 @@ class Walk:
         self._key = self._key + text if len(self._key) + len(text) <= longest else None
 
     def _end_string(self, offset: int) -> None:
-        if self._utf8 is not None:
-            self._check_text(b"", offset, final=True)
-            self._utf8 = None
+        self._end_characters(offset)
         kind, self._string = self._string, None
         if kind == "value":
             self._value_ended()
