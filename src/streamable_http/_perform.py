@@ -161,7 +161,7 @@ class Performer(_Base):
         if not data:
             self._unplug()
         if self.lease.closed:
-            raise StreamClosed(_CLOSED)
+            self._refuse_closed()
         return data
 
     def _sleep(self, seconds: float) -> None:

@@ -33,7 +33,7 @@ class _Wire(asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._reading = True
-        self._writable = True
+        self.is_written = True
         self._waiter: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport = cast("Any", None)
         self.ended = False
@@ -58,24 +58,20 @@ class _Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended, self.error = True, exc
-        self._writable = True
+        self.is_written = True
         self._wake()
 
     def pause_writing(self) -> None:
-        self._writable = False
+        self.is_written = False
 
     def resume_writing(self) -> None:
-        self._writable = True
+        self.is_written = True
         self._wake()
 
     @property
     def has_come(self) -> bool:
         """Whether there is something to read, an end included."""
         return bool(self._chunks) or self.ended
-
-    @property
-    def is_written(self) -> bool:
-        return self._writable
 
     def take(self, most: int) -> bytes:
         """What has come, up to so many bytes; nothing at the end."""
