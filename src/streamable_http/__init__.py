@@ -50,6 +50,7 @@ from ._sync import Stream
 from ._values import Cursor, Failure, Headers, Limits, ResponseInfo, Terminal, Timeouts
 from ._version import __version__
 from .decoders import (
+    CSV,
     NDJSON,
     SSE,
     Decoder,
@@ -58,6 +59,9 @@ from .decoders import (
     JSONSeq,
     LengthPrefixed,
     Lines,
+    Multipart,
+    Part,
+    PositionedDecoder,
     Raw,
     ServerSentEvent,
     SSEData,
@@ -69,6 +73,7 @@ from .progress import track
 from .service import AsyncStreamService, Health, Processed, StreamInfo, StreamService
 
 __all__ = [
+    "CSV",
     "NDJSON",
     "SSE",
     "AsyncClient",
@@ -108,8 +113,11 @@ __all__ = [
     "Lines",
     "MemoryStore",
     "Merged",
+    "Multipart",
     "NoResume",
     "Outcome",
+    "Part",
+    "PositionedDecoder",
     "Processed",
     "Progress",
     "Raw",

@@ -164,8 +164,10 @@ def _check_order(order: Order[Any]) -> None:
             f"{order.method}: pass another resume=, or none"
         )
     if order.start.offset and order.decoder is not None:
+        # What only the response can tell, such as a charset, is found out once it is there.
         spec = _spec_of(order.decoder)
-        if spec is None or not spec().starts_at_records:
+        context = Context(offset=order.start.offset, head=order.start.head)
+        if spec is not None and not spec.build(context).starts_at_records:
             raise ConfigurationError(
                 "start= is in the midst of a body, and this decoder has to read it from its "
                 "start: start without it, or use NDJSON(…), JSONSeq(…), Lines() or Raw()"

@@ -105,7 +105,8 @@ class ByteRange:
 
     Only for a GET, and only where a strong ETag shows that the bytes are of one representation.
     Within a process the same decoder goes on; `start=` needs a format that can begin at a record:
-    NDJSON, JSON text sequences, lines or raw bytes.
+    NDJSON, JSON text sequences, CSV, multipart, length-prefixed frames, lines or raw bytes, or a
+    decoder of your own that tells positions.
     """
 
 
@@ -144,7 +145,7 @@ def cursor_of(position: Position, count: int, request: str) -> Cursor | None:
         count: Items before it.
         request: What it is a place in.
     """
-    etag, behind = "", position.behind
+    etag, head, behind = "", "", position.behind
     if not position.exact:
         return None
     if position.value is not None:
@@ -153,10 +154,13 @@ def cursor_of(position: Position, count: int, request: str) -> Cursor | None:
         kind, value = LAST_EVENT_ID, position.event_id
     elif position.etag and position.offset:
         kind, value, etag, behind = BYTE_RANGE, str(position.offset), position.etag, ()
+        head = position.head
     else:
         return None
     digests = tuple([digest.hex() for digest in behind])
-    return Cursor(kind=kind, value=value, etag=etag, count=count, behind=digests, request=request)
+    return Cursor(
+        kind=kind, value=value, etag=etag, count=count, behind=digests, request=request, head=head
+    )
 
 
 def position_of(start: Cursor | str | float, resume: Resume | None) -> Position:
@@ -184,7 +188,7 @@ def position_of(start: Cursor | str | float, resume: Resume | None) -> Position:
     number = start.value.isascii() and start.value.isdigit() and len(start.value) < 19
     if not (number and start.etag.startswith('"')):
         raise _tampered("of bytes without an offset or a strong ETag")
-    return Position(offset=int(start.value), etag=start.etag)
+    return Position(offset=int(start.value), etag=start.etag, head=start.head)
 
 
 def _kinds(resume: Resume | None) -> tuple[str, ...]:

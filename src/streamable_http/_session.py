@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 from ._allowance import Allowance
 from ._asking import Asking
 from ._content import content_decoder
+from ._decoders.adapted import Adapted
 from ._decoders.choose import build_engine
 from ._decoders.engine import (
-    Adapted,
     Batch,
     Context,
     Engine,
@@ -117,9 +117,11 @@ class Session(Generic[T]):
     def cursor(self, position: Position, count: int) -> Cursor | None:
         """The public form of a position of this stream; None where it cannot be gone on from."""
         if self._way.same_engine:
-            known = self._engine is None or self._engine.starts_at_records
+            engine = self._engine
+            known = engine is None or engine.starts_at_records
             etag = self._way.etag if known else ""
-            position = Position(offset=position.offset, etag=etag)
+            head = self.order.start.head if engine is None else engine.head
+            position = Position(offset=position.offset, etag=etag, head=head)
         return cursor_of(position, count, self.order.label)
 
     def reply(self, value: object = None) -> None:
@@ -247,6 +249,7 @@ class Session(Generic[T]):
             event_id=self.position.event_id,
             behind=self.position.behind if self.position.event_id else (),
             offset=order.start.offset,
+            head=order.start.head,
             on_bad_item=order.on_bad_item,
         )
         engine: Engine[T] = build_engine(order.decoder, order.registry, context)

@@ -249,6 +249,8 @@ class Cursor:
         behind: Digests (hex) of the items passed since the one that set `value`: a server that
             replays them is recognised item by item.
         request: What it is a cursor of: method and URL without secrets.
+        head: What a decoder must know of the start of the body to begin in its midst, such as the
+            header of a table, or "".
     """
 
     kind: str
@@ -257,12 +259,14 @@ class Cursor:
     count: int = 0
     behind: tuple[str, ...] = field(default=(), converter=_as_strings)
     request: str = ""
+    head: str = ""
 
     def to_json(self) -> str:
         """The cursor as one line of JSON, for `from_json`."""
         body = {"version": _CURSOR_VERSION, "kind": self.kind, "value": self.value}
         rest = {"etag": self.etag, "count": self.count, "behind": list(self.behind)}
-        return json.dumps({**body, **rest, "request": self.request})
+        head = {"head": self.head} if self.head else {}
+        return json.dumps({**body, **rest, "request": self.request, **head})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Cursor:
@@ -286,7 +290,7 @@ class Cursor:
         )
 
     def _checked(self) -> Self:
-        texts = (self.kind, self.value, self.etag, self.request, *self.behind)
+        texts = (self.kind, self.value, self.etag, self.request, self.head, *self.behind)
         if type(self.count) is not int or not set(map(type, texts)) <= {str}:
             raise TypeError
         return self

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from server import Server, reply
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -52,6 +53,7 @@ def test_events_as_json_lines(url: str, capsysbinary: Capture) -> None:
         ("application/json-seq", "auto"),
         ("application/json", "json"),
         ("application/json", "auto"),
+        ("application/octet-stream", "length-prefixed"),
     ],
 )
 def test_every_item_once(url: str, capsysbinary: Capture, accept: str, decoder: str) -> None:
@@ -60,6 +62,30 @@ def test_every_item_once(url: str, capsysbinary: Capture, accept: str, decoder: 
         arguments += ["--terminal", "[DONE]"]
     assert run(arguments) == Exit.COMPLETE
     assert got(capsysbinary) == users(1000)
+
+
+@pytest.mark.parametrize("decoder", ["csv", "auto"])
+def test_rows_of_a_table(url: str, capsysbinary: Capture, decoder: str) -> None:
+    arguments = ["--decoder", decoder, "-H", "Accept: text/csv"]
+    assert run(["get", f"{url}/stream/users?limit=3", *arguments]) == Exit.COMPLETE
+    rows = [{name: str(value) for name, value in user.items()} for user in users(3)]
+    assert got(capsysbinary) == rows
+
+
+@pytest.mark.parametrize("decoder", ["multipart", "auto"])
+def test_parts_with_their_headers(url: str, capsysbinary: Capture, decoder: str) -> None:
+    arguments = ["--decoder", decoder, "-H", "Accept: multipart/mixed"]
+    assert run(["get", f"{url}/stream/users?limit=3", *arguments]) == Exit.COMPLETE
+    parts = got(capsysbinary)
+    assert [part["headers"] for part in parts] == [{"content-type": "application/json"}] * 3
+    assert [json.loads(part["body"]) for part in parts] == users(3)
+
+
+def test_a_part_that_is_no_text(server: Server, capsysbinary: Capture) -> None:
+    body = b"--b\r\n\r\n\xff\r\n--b--"
+    url = server.serve("/", reply(body, content_type="multipart/mixed; boundary=b"))
+    assert run(["get", url]) == Exit.COMPLETE
+    assert got(capsysbinary) == [{"headers": {}, "base64": "/w=="}]
 
 
 def test_a_body_makes_it_a_post(url: str, capsysbinary: Capture) -> None:

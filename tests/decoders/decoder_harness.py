@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streamable_http._decoders.engine import Adapted, Context, Engine, Position, Spec
+from streamable_http._decoders.adapted import Adapted
+from streamable_http._decoders.engine import Context, Engine, Position, Spec
 
 
 @dataclass

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamable_http._decoders.choose import accept_header, build_engine, check_registry
 from streamable_http._decoders.engine import Context, Engine
-from streamable_http._decoders.media_types import ContentType, is_media_type, parse_content_type
+from streamable_http._decoders.media_types import is_media_type, parse_content_type
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSE, ServerSentEvent, SSEText
 from streamable_http._decoders.text import Lines, Raw
@@ -51,7 +51,8 @@ class Own:
     ],
 )  # fmt: skip
 def test_content_types(value: str, media_type: str, charset: str) -> None:
-    assert parse_content_type(value) == ContentType(media_type, charset)
+    found = parse_content_type(value)
+    assert (found.media_type, found.charset) == (media_type, charset)
 
 
 def test_a_long_content_type_takes_no_time() -> None:
@@ -162,7 +163,7 @@ def test_the_end_of_an_array_is_told_to_a_copy() -> None:
     assert copy.copy(engine).finish(framed=False).ended
 
 
-@pytest.mark.parametrize("content_type", [None, "", "text/plain", "text/csv", "text/html", "x/y"])
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "text/html", "x/y"])
 def test_an_unknown_type_names_the_decoders_to_pass(content_type: str | None) -> None:
     with pytest.raises(ContentTypeError, match=r"SSE\(\), NDJSON\(\), Lines\(\) or Raw\(\)") as e:
         chosen(content_type)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from decoder_harness import tell
 
-from streamable_http._decoders.engine import NO_MARKS, Adapted, Batch, Context, Position
+from streamable_http._decoders.adapted import Adapted
+from streamable_http._decoders.engine import NO_MARKS, Batch, Context, Position
 from streamable_http._decoders.plain import adecode, decode
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSEData, SSEText
@@ -153,3 +154,66 @@ def test_adecode() -> None:
         assert [x async for x in items] == []
 
     asyncio.run(main())
+
+
+class Placed(Words):
+    """The same, telling where its words end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = 0
+
+    def decode(self, data: bytes) -> Iterator[str]:
+        for word in super().decode(data):
+            self.offset += len(word) + 1
+            yield word
+
+    def flush(self) -> Iterable[str]:
+        self.offset += len(self._rest)
+        return super().flush()
+
+
+def test_a_decoder_may_tell_positions() -> None:
+    assert not Adapted(Words()).starts_at_records
+    engine = Adapted(Placed(), offset=100)
+    assert engine.starts_at_records
+    batch = engine.feed(b"a bcd e")
+    assert [batch.marks.position(index).offset for index in range(2)] == [102, 106]
+    assert batch.end == Position(offset=106)
+    assert engine.feed(b"f").end is None
+    assert engine.finish().end == Position(offset=108)
+
+
+def test_items_that_share_an_offset_end_with_the_last_of_them() -> None:
+    class Lists(Placed):
+        def decode(self, data: bytes) -> Any:
+            return list(super().decode(data))
+
+    batch = Adapted(Lists(), offset=10).feed(b"a bcd e ")
+    assert [batch.marks.position(index).offset for index in range(3)] == [10, 10, 18]
+    engine = Adapted(Lists())
+    engine.feed(b"a ")
+    batch = engine.feed(b"b c ")
+    assert [batch.marks.position(index).offset for index in range(2)] == [2, 6]
+
+
+@pytest.mark.parametrize("offset", [-1, 3, 2.0, None, "2"])
+def test_an_offset_that_cannot_be_is_refused(offset: Any) -> None:
+    class Wrong(Words):
+        offset: Any = 0
+
+        def decode(self, data: bytes) -> Iterator[str]:
+            for word in super().decode(data):
+                self.offset = offset
+                yield word
+
+    batch = Adapted(Wrong()).feed(b"a ")
+    assert batch.items == []
+    assert isinstance(batch.error, ConfigurationError)
+    assert f"Wrong.offset is {offset!r} after an item" in str(batch.error)
+
+
+def test_where_a_decoder_failed_counts_from_the_start_of_the_body() -> None:
+    error = Adapted(Words(), offset=7).feed(b"\xff ").error
+    assert isinstance(error, DecodeError)
+    assert error.offset == 7

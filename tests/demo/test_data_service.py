@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 FORMATS = [
     "text/event-stream", "application/x-ndjson", "text/csv", "application/octet-stream",
-    "application/json-seq", "application/json",
+    "application/json-seq", "application/json", "multipart/mixed",
 ]  # fmt: skip
-TELL_NO_FAILURE = ["text/csv", "application/octet-stream", "application/json"]
+TELL_NO_FAILURE = ["text/csv", "application/octet-stream", "application/json", "multipart/mixed"]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,9 @@ def test_every_format_holds_the_same_records(url: str, limit: int) -> None:
     assert binary.headers["content-length"] == str(len(binary.content))
     assert [json.loads(text) for text in get(FORMATS[4]).text.split("\x1e")[1:]] == expected
     assert get(FORMATS[5]).json() == expected
+    parts = get(FORMATS[6]).text.split("--record")
+    assert (parts[0], parts[-1]) == ("", "--\r\n")
+    assert [json.loads(part.partition("\r\n\r\n")[2]) for part in parts[1:-1]] == expected
 
 
 @pytest.mark.parametrize(

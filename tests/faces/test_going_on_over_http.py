@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,13 +12,16 @@ from driver import Face
 from server import Received, Script, Server, chunk, cut, events, head, reply, reset, streamed
 
 from streamable_http import (
+    CSV,
     NDJSON,
     ByteRange,
     ConfigurationError,
     Cursor,
     ItemCursor,
     LastEventID,
+    LengthPrefixed,
     Lines,
+    Multipart,
     Raw,
     ResumeError,
     SSEText,
@@ -63,11 +67,49 @@ async def test_a_file_comes_whole_over_connections_that_break(
         assert stream.stats.resumes >= 10
 
 
-@pytest.mark.parametrize("decoder", [NDJSON(), Lines(), Raw()])
+class Netstrings:
+    """A decoder of a user's own, which tells positions: `5:hello,`."""
+
+    def __init__(self) -> None:
+        self._data = b""
+        self.offset = 0
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        self._data += data
+        while True:
+            size, colon, rest = self._data.partition(b":")
+            if not colon or len(rest) <= int(size):
+                return
+            self._data = rest[int(size) + 1 :]
+            self.offset += len(size) + 1 + int(size) + 1
+            yield rest[: int(size)]
+
+    def flush(self) -> Iterable[bytes]:
+        return ()
+
+
+TABLE = b"\xef\xbb\xbfid,text\r\n" + b'7,"a ""b"",\r\n"\r\n8,c\n' * 300
+FRAMES = b"\0\0\0\3abc\0\0\0\0" * 300
+PARTS = b"--b\r\n\r\nx\r\n" * 300 + b"--b\r\nContent-Length: 3\r\n\r\n--b\r\n" * 300 + b"--b--"
+
+
+@pytest.mark.parametrize(
+    ("decoder", "body"),
+    [
+        (NDJSON(), BODY),
+        (Lines(), BODY),
+        (Raw(), BODY),
+        (CSV(), TABLE),
+        (CSV(list[str], header=False), TABLE),
+        (LengthPrefixed(), FRAMES),
+        (Multipart(), PARTS),
+        (Netstrings, b"3:abc,0:,12:hello, world," * 200),
+    ],
+)
 async def test_a_file_is_gone_on_with_by_another_process(
-    pulled: Face, server: Server, decoder: Any
+    pulled: Face, server: Server, decoder: Any, body: bytes
 ) -> None:
-    url = server.serve("/", file_that_breaks(10**9, cut))
+    url = server.serve("/", file_that_breaks(10**9, cut, body))
     got: list[Any] = []
     cursor: Cursor | None = None
     async with pulled.client() as client:
@@ -82,12 +124,35 @@ async def test_a_file_is_gone_on_with_by_another_process(
                         break
                 assert stream.cursor is not None
                 cursor = Cursor.from_json(stream.cursor.to_json())
-    if isinstance(decoder, Raw):
-        assert b"".join(got) == BODY
-    else:
-        assert got == list(decoder().decode(BODY))
     assert cursor is not None
-    assert cursor.value == str(len(BODY))
+    if isinstance(decoder, Raw):
+        assert b"".join(got) == body
+    else:
+        assert got == list(decoder().decode(body))
+        assert len(got) >= 500
+    if not isinstance(decoder, Multipart):  # whose last boundary is part of no item
+        assert cursor.value == str(len(body))
+
+
+async def test_a_decoder_that_tells_no_positions_has_no_cursor(
+    pulled: Face, server: Server
+) -> None:
+    class Quiet:
+        def decode(self, data: bytes) -> Iterable[bytes]:
+            return [data]
+
+        def flush(self) -> Iterable[bytes]:
+            return ()
+
+    url = server.serve("/", file_that_breaks(10**9, cut, b"1:a,1:b,"))
+    start = Cursor(kind="byte-range", value="4", etag='"v1"')
+    async with pulled.client() as client:
+        with pytest.raises(ConfigurationError, match="your own decoder has to be read from its"):
+            async with client.stream("GET", url, decoder=Quiet, start=start) as stream:
+                [item async for item in stream]
+        async with client.stream("GET", url, decoder=Quiet) as stream:
+            assert [item async for item in stream] == [b"1:a,1:b,"]
+            assert stream.cursor is None
 
 
 async def test_a_file_that_changed_is_not_spliced(pulled: Face, server: Server) -> None:

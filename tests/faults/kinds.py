@@ -254,7 +254,8 @@ def _explosive(line: bytes) -> bytes:
 def _bomb(scene: Scene) -> Steps:
     """100 MB of lines that hold nothing."""
     scene = scene.at_block()
-    line = b":" * 999 if scene.scenario.form.startswith("sse") else b" " * 999
+    blanks = {"sse": b":", "csv": b"\n"}
+    line = blanks.get(scene.scenario.form.partition("-")[0], b" ") * 999
     before = compressed(scene.answer.body[: scene.fault.at])
     scene = evolve(scene, scenario=evolve(scene.scenario, chunks="whole"))
     return _coded(scene, before + _explosive(line + b"\n"))
@@ -274,7 +275,7 @@ def _anywhere(scenario: Scenario) -> bool:
 
 
 def _by_blocks(scenario: Scenario) -> bool:
-    return scenario.form not in {"raw", "lines"}
+    return scenario.form not in {"raw", "lines", "frames", "multipart"}
 
 
 def _may_be_longer(scenario: Scenario) -> bool:

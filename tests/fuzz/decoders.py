@@ -17,8 +17,11 @@ from streamable_http._content import content_decoder
 from streamable_http._decoders import sse_engine
 from streamable_http._decoders.arrays import JSONArray
 from streamable_http._decoders.choose import build_engine, check_registry
+from streamable_http._decoders.csv_table import CSV
 from streamable_http._decoders.engine import Context, DecoderFactory, Engine
+from streamable_http._decoders.frames import LengthPrefixed
 from streamable_http._decoders.json_sequence import JSONSeq
+from streamable_http._decoders.multipart import Multipart
 from streamable_http._decoders.records import NDJSON
 from streamable_http._decoders.sse import SSE, SSEData, SSEText
 from streamable_http._decoders.text import Lines, Raw
@@ -42,6 +45,8 @@ from .grammar import (
     json_bodies,
     json_sequences,
     mangled,
+    parts,
+    tables,
     texts,
     torn,
 )
@@ -50,12 +55,15 @@ __all__ = [
     "arrays",
     "codings",
     "events",
+    "frames",
     "json_by_type",
     "linear",
     "lines",
+    "multiparts",
     "raw",
     "records",
     "sequences",
+    "table",
 ]
 
 _REGISTRY = check_registry({})
@@ -207,6 +215,42 @@ def codings(data: st.DataObject) -> None:
         assert whole == (plain, None)
 
 
+def table(data: st.DataObject) -> None:
+    draw = data.draw
+    spec: Any = draw(
+        st.sampled_from(
+            [
+                CSV(),
+                CSV(list[str], header=False),
+                CSV(dict[str, int], empty="0"),
+                CSV(delimiter="\t"),
+            ]
+        )
+    )
+    context = draw(contexts(terminal=st.sampled_from(["END", "1", '"a"', ""])))
+    charset = draw(st.sampled_from(["", "; charset=iso-8859-1", "; charset=gbk; header=present"]))
+    context["headers"] = Headers([("content-type", f"text/csv{charset}")])
+    _agree(spec, context, draw(tables), draw(cuts), framed=draw(st.booleans()))
+
+
+def multiparts(data: st.DataObject) -> None:
+    draw = data.draw
+    kind = draw(st.sampled_from(["mixed", "x-mixed-replace"]))
+    name = draw(st.sampled_from(["; boundary=b", "; boundary=--b", ""]))
+    context = draw(contexts())
+    context["headers"] = Headers([("content-type", f"multipart/{kind}{name}")])
+    _agree(Multipart(), context, draw(parts), draw(cuts), framed=draw(st.booleans()))
+
+
+def frames(data: st.DataObject) -> None:
+    draw = data.draw
+    spec = LengthPrefixed(
+        draw(st.sampled_from([1, 2, 4, 8])), draw(st.sampled_from(["big", "little"]))
+    )
+    body = draw(st.lists(st.sampled_from([b"\0", b"\1", b"\2", b"\xff", b"a"]), max_size=60))
+    _agree(spec, draw(contexts()), b"".join(body), draw(cuts), framed=draw(st.booleans()))
+
+
 _PUMPED = 1 << 18
 _TIMES = 8
 
@@ -223,6 +267,9 @@ def linear(data: st.DataObject) -> None:
                 (JSONSeq(), json_sequences, Headers()),
                 (JSONArray(), json_arrays, Headers()),
                 (Lines(), texts, Headers()),
+                (CSV(list[str], header=False), tables, Headers()),
+                (Multipart("b"), parts, Headers()),
+                (LengthPrefixed(1), parts, Headers()),
                 (None, json_bodies, Headers([("content-type", "application/json")])),
             ]
         )

@@ -20,6 +20,8 @@ __all__ = [
     "json_bodies",
     "json_sequences",
     "mangled",
+    "parts",
+    "tables",
     "texts",
     "torn",
 ]
@@ -155,6 +157,39 @@ json_arrays = torn(
         )
     )
 )  # fmt: skip
+
+_cells = st.sampled_from(
+    [b"a", b"1", b"", b'"a"', b'""', b'"a""b"', b'"a,\nb"', b'"', b'a"', b'"a"b', b"\xe9", b"\x81,"]
+)
+_rows = st.builds(
+    lambda cells, end: b",".join(cells) + end,
+    st.lists(_cells | _long, max_size=4),
+    st.sampled_from([b"\n", b"\r\n", b"\n", b"\r", b"\t"]),
+)
+tables = torn(
+    mangled(
+        st.builds(
+            lambda start, rows: start + b"".join(rows),
+            st.sampled_from([b"", _BOM, b"a,b\n", b"\n"]),
+            st.lists(_rows | st.sampled_from([b"END\n", b"\n"]), max_size=8),
+        )
+    )
+)
+_pieces = st.sampled_from(
+    [
+        b"--b", b"--b\r\n", b"--b--", b"----b\n", b"\r\n", b"\n", b"\r", b" ", b"a: b\r\n", b"x",
+        b"content-length: 2\r\n", b"content-length: x\r\n", b"--bc", b"--", b"\t",
+    ]
+)  # fmt: skip
+parts = torn(
+    mangled(
+        st.builds(
+            lambda start, pieces: start + b"".join(pieces),
+            st.sampled_from([b"", b"--b\r\n", b"pre\r\n--b\r\n\r\n"]),
+            st.lists(_pieces | _long, max_size=24),
+        )
+    )
+)
 
 texts = _bodies_of(
     st.sampled_from([b"", b"END", b"a", b"\xc3\xa9", b"\x81\x30", b"\x81", b"\x0c", b"\x1c"])

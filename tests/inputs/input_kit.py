@@ -25,7 +25,7 @@ def answer(request: httpx.Request) -> httpx.Response:
         case "/html":
             return httpx.Response(200, html="<h1>Sign in</h1>")
         case "/csv":
-            return httpx.Response(200, headers={"Content-Type": "text/csv"}, content=b"a,b\n")
+            return httpx.Response(200, headers={"Content-Type": "text/html"}, content=b"a,b\n")
         case "/none":
             return httpx.Response(200, content=b"x")
         case "/brotli":

@@ -277,7 +277,7 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             {},
             shttp.ContentTypeError,
             (
-                "the response is of type 'text/csv', for which no decoder is registered: pass "
+                "the response is of type 'text/html', for which no decoder is registered: pass "
                 "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
             ),
         ),

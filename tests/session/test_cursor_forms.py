@@ -35,6 +35,16 @@ ITEM = ItemCursor("a", "b")
             Position(offset=9, etag='"v"', behind=(b"x",)),
             Cursor(kind="byte-range", value="9", etag='"v"', count=3, request="GET x"),
         ),
+        (
+            Position(offset=9, etag='"v"', head='["a"]'),
+            Cursor(
+                kind="byte-range", value="9", etag='"v"', count=3, request="GET x", head='["a"]'
+            ),
+        ),
+        (
+            Position("7", head="x"),
+            Cursor(kind="last-event-id", value="7", count=3, request="GET x"),
+        ),
         (Position(offset=9), None),
         (Position(etag='"v"'), None),
         (Position(), None),

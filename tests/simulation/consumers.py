@@ -76,15 +76,8 @@ class Ledger:
                 raise Foul("cursor", f"the id {cursor.value!r} was never sent")
             return self.resource.after[cursor.value] + len(cursor.behind)
         if cursor.kind == "byte-range":
-            return sum(end <= int(cursor.value) for end in self._ends())
+            return sum(place <= int(cursor.value) for place in self.resource.places())
         return None
-
-    def _ends(self) -> list[int]:
-        """Where items are complete, be it without their line end, as the last one may be."""
-        ends, body = self.resource.ends(), self.resource.body()
-        if self.resource.format == "raw":
-            return ends
-        return [len(body[:end].rstrip(b"\r\n")) for end in ends]
 
 
 @define

@@ -16,7 +16,7 @@ __all__ = ["draw", "draw_excluded"]
 
 _RETRY_AFTER = (None, None, 0.0, 3.0, 20.0, 3600.0)
 _COUNTS = (0, 1, 2, 3, 4, 5, 8, 13, 40)
-_LINES = ("ndjson", "lines", "json-seq")
+_LINES = ("ndjson", "lines", "json-seq", "csv", "multipart", "frames")
 _ARRAY = "json-array"
 _EVENTS = ("sse", "sse-text", "sse-data")
 _CODES = frozenset({"408", "425", "429", "500", "502", "503", "504"})
@@ -55,6 +55,9 @@ def _drawn(seed: int, rng: Random) -> Scenario:
     if form == _ARRAY and server == "range":
         stops = ()  # a new process cannot begin inside of an array
     ids = "all" if follow else _ids(server, rng)
+    manner = _manner(server, rng)
+    if form == "csv" and manner == "gone-inside":
+        manner = "gone"  # a row has no place to say it
     return Scenario(
         seed=seed,
         form=form,
@@ -67,7 +70,7 @@ def _drawn(seed: int, rng: Random) -> Scenario:
         framing="chunked" if follow else rng.choice(("chunked", "chunked", "length", "close")),
         gzip=server != "range" and rng.random() < 0.15,
         server=server,
-        manner=_manner(server, rng),
+        manner=manner,
         resume=resume,
         method=_method(server, resume, rng),
         follow=follow,
@@ -89,7 +92,7 @@ def _form(server: str, rng: Random) -> str:
         return rng.choice((*_LINES, *_LINES, _ARRAY, "raw", "raw", *_EVENTS))
     if server == "none":
         return rng.choice((*_EVENTS, *_LINES, _ARRAY, "raw"))
-    return rng.choice(("ndjson", "ndjson", "json-seq", _ARRAY, "lines", "sse-data", "sse"))
+    return rng.choice(("ndjson", "ndjson", "json-seq", "csv", _ARRAY, "lines", "sse-data", "sse"))
 
 
 def _resume(server: str, rng: Random) -> str:
@@ -106,7 +109,7 @@ def _terminal(form: str, rng: Random) -> str:
     choices: Sequence[str] = ("none", "text", "text", "predicate")
     if form == "raw":
         choices = ("none",)
-    elif form == _ARRAY:
+    elif form in {_ARRAY, "multipart", "frames"}:
         choices = ("none", "predicate")
     elif form == "sse":
         choices = (*choices, "event")

@@ -196,6 +196,8 @@ _BAD = {
     "application/x-ndjson": b'{"n": oops}\n',
     "application/json-seq": b'\x1e{"n": oops}\n',
     "application/json": b',{"n": oops}',
+    "text/csv; charset=utf-8; header=present": b'"o"ops\n',
+    "multipart/mixed; boundary=next": b"oops\r\n\r\n\r\n--next\r\n",
     "text/plain; charset=utf-8": b"\xff\xfe\n",
 }
 _FAILED = {

@@ -107,7 +107,7 @@ class ModelServer:
         whole = [
             (end, first + number)
             for number, end in enumerate(ends, 1)
-            if resource.format in {"raw", "json-array"} or body[end - 1] in b"\r\n"
+            if resource.format in {"raw", "json-array", "frames"} or body[end - 1] in b"\r\n"
         ]
         blocks = [len(resource.opening), *(end for end, _ in whole)]
         return Answer(

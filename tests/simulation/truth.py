@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import Any, TypedDict
 
 from attrs import frozen
 
@@ -16,6 +17,15 @@ from .scenario import Scenario
 
 __all__ = ["DECODERS", "MEDIA_TYPES", "Resource", "make_resource", "values_of"]
 
+
+class Row(TypedDict, total=False):
+    """A row of a table; which columns there are, its header says."""
+
+    n: int
+    p: int | None
+    t: str | None
+
+
 DECODERS: Mapping[str, Any] = {
     "sse": shttp.SSE(),
     "sse-text": shttp.SSEText(),
@@ -23,6 +33,9 @@ DECODERS: Mapping[str, Any] = {
     "ndjson": shttp.NDJSON(dict),
     "json-seq": shttp.JSONSeq(dict),
     "json-array": shttp.JSONArray(dict, ("data", "items")),
+    "csv": shttp.CSV(Row, empty=None),
+    "multipart": shttp.Multipart(),
+    "frames": shttp.LengthPrefixed(),
     "lines": shttp.Lines(),
     "raw": shttp.Raw(),
 }
@@ -33,10 +46,14 @@ MEDIA_TYPES: Mapping[str, str] = {
     "ndjson": "application/x-ndjson",
     "json-seq": "application/json-seq",
     "json-array": "application/json",
+    "csv": "text/csv; charset=utf-8; header=present",
+    "multipart": "multipart/mixed; boundary=next",
+    "frames": "application/octet-stream",
     "lines": "text/plain; charset=utf-8",
     "raw": "application/octet-stream",
 }
 DONE = "[DONE]"
+BETWEEN_PARTS = b"\r\n--next"
 _PADS = ("", "", "x", "[DONE", "é☃", "data: no", 'a"b', "y" * 40)
 
 
@@ -46,7 +63,7 @@ class Resource:
 
     Attributes:
         format: A key of `DECODERS`.
-        opening: Bytes before the first block of every body (a BOM).
+        opening: Bytes before the first block of every body (a BOM, a header).
         blocks: The bytes of each item, with what is before it and is no item.
         closing: The bytes behind the last block, such as the terminal.
         items: What a consumer must see, in this order; for `raw` each byte.
@@ -73,6 +90,15 @@ class Resource:
         sizes = map(len, self._from(first))
         return list(accumulate(sizes, initial=len(self.opening)))[1:]
 
+    def places(self) -> list[int]:
+        """Where the items are complete in `body()`, be it without what marks their end."""
+        ends, body = self.ends(), self.body()
+        if self.format == "multipart":
+            return [body.rindex(BETWEEN_PARTS, 0, end) for end in ends]
+        if self.format == "raw":
+            return ends
+        return [len(body[:end].rstrip(b"\r\n")) for end in ends]
+
     def _from(self, first: int) -> list[bytes]:
         blocks = list(self.blocks[first:])
         if self.format == "json-array" and blocks:  # the first one follows no other
@@ -90,6 +116,8 @@ def values_of(form: str, item: Any) -> list[Any]:
         return list(item)
     if form == "sse":
         return [(item.event, item.data, item.id)]
+    if form == "multipart":
+        return [item.body]
     return [item]
 
 
@@ -112,6 +140,14 @@ def make_resource(scenario: Scenario, rng: Random) -> Resource:
         return _sequence(texts, noise, terminal, rng)
     if form == "json-array":
         return _array(texts, noise, rng)
+    if form == "csv":
+        return _table(texts, noise, terminal, scenario.framing != "close", rng)
+    if form == "multipart":
+        return _parts(texts, noise, rng)
+    if form == "frames":
+        bodies = tuple(text.encode() for text in texts)
+        framed = tuple(len(body).to_bytes(4, "big") + body for body in bodies)
+        return Resource(form, b"", framed, b"", bodies, (None,) * len(texts), {})
     end = b"\r\n" if noise and rng.random() < 0.3 else b"\n"
     blocks = [text.encode() + end for text in texts]
     if noise and form == "ndjson":
@@ -147,6 +183,57 @@ def _array(texts: Sequence[str], noise: bool, rng: Random) -> Resource:
         for number, text in enumerate(texts)
     ]
     return _resource("json-array", opening, blocks, closing, texts)
+
+
+def _table(texts: Sequence[str], noise: bool, terminal: str, framed: bool, rng: Random) -> Resource:
+    end = rng.choice(("\r\n", "\n")) if noise else "\r\n"
+    items: list[dict[str, Any]] = [json.loads(text) for text in texts]
+    columns = [name for name in ("n", "p", "t") if any(name in item for item in items)]
+    rows = [{name: item.get(name) for name in columns} for item in items]
+    for row in rows:
+        if noise:
+            more = rng.choice(("", "", ",", '"', "\n", "\r\n,\r\n", "\r"))
+            row["t"] = f"{row['t']}{more}" or None
+    header = _row(columns or ["n"], noise, end, rng)
+    blocks = [_row(list(row.values()), noise, end, rng) for row in rows]
+    if noise:
+        blocks = [rng.choice(("", "", end)) + block for block in blocks]
+    closing = DONE + end if terminal == "text" else ""
+    if noise and rng.random() < 0.3:  # the last row lacks its end
+        if closing:
+            closing = DONE
+        elif blocks and framed:
+            blocks[-1] = blocks[-1].removesuffix(end)
+    opening = "\ufeff" + header if noise and rng.random() < 0.1 else header
+    encoded = tuple(block.encode() for block in blocks)
+    nothing = (None,) * len(texts)
+    return Resource("csv", opening.encode(), encoded, closing.encode(), tuple(rows), nothing, {})
+
+
+def _row(cells: Sequence[Any], noise: bool, end: str, rng: Random) -> str:
+    def written(cell: Any) -> str:
+        text = "" if cell is None else str(cell)
+        if re.search(r'[",\r\n]', text) or (noise and rng.random() < 0.3):
+            return '"' + text.replace('"', '""') + '"'
+        return text
+
+    return ",".join(map(written, cells)) + end
+
+
+def _parts(texts: Sequence[str], noise: bool, rng: Random) -> Resource:
+    opening = b"no part\r\n" if noise and rng.random() < 0.3 else b""
+    heads = [b"", b"Content-Type: text/plain\r\nX: \r\n more\r\n"] if noise else [b""]
+    bodies, blocks = [], []
+    for number, text in enumerate(texts, 1):
+        body = text.encode() + rng.choice((b"", b"\r\n--nextdoor", b"\r\n", b"\n--")) * noise
+        length = b"Content-Length: %d\r\n" % len(body) if noise and rng.random() < 0.3 else b""
+        last = b"--" if number == len(texts) else b""
+        bodies.append(body)
+        blocks.append(rng.choice(heads) + length + b"\r\n" + body + BETWEEN_PARTS + last + b"\r\n")
+    opening += b"--next\r\n" if texts else b"--next--\r\n"
+    closing = b"and no more" if noise and rng.random() < 0.3 else b""
+    nothing = (None,) * len(texts)
+    return Resource("multipart", opening, tuple(blocks), closing, tuple(bodies), nothing, {})
 
 
 def _resource(

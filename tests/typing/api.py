@@ -79,6 +79,12 @@ def every_decoder(client: shttp.Client) -> None:
     assert_type(get("GET", "", decoder=shttp.Lines()), shttp.Stream[str])
     assert_type(get("GET", "", decoder=shttp.Raw()), shttp.Stream[bytes])
     assert_type(get("GET", "", decoder=shttp.LengthPrefixed(2)), shttp.Stream[bytes])
+    assert_type(get("GET", "", decoder=shttp.CSV()), shttp.Stream[dict[str, str]])
+    assert_type(get("GET", "", decoder=shttp.CSV(empty=None)), shttp.Stream[dict[str, str | None]])
+    assert_type(get("GET", "", decoder=shttp.CSV(User, header=["id"])), shttp.Stream[User])
+    assert_type(get("GET", "", decoder=shttp.CSV(tuple[int, str])), shttp.Stream[tuple[int, str]])
+    assert_type(get("GET", "", decoder=shttp.CSV(list[str], header=False)), shttp.Stream[list[str]])
+    assert_type(get("GET", "", decoder=shttp.Multipart()), shttp.Stream[shttp.Part])
     assert_type(get("GET", "", decoder=Words), shttp.Stream[str])
     assert_type(get("GET", "", decoder=make_words), shttp.Stream[str])
 
@@ -95,6 +101,8 @@ def every_decoder_async(client: shttp.AsyncClient) -> None:
     assert_type(get("GET", "", decoder=shttp.Lines()), shttp.AsyncStream[str])
     assert_type(get("GET", "", decoder=shttp.Raw()), shttp.AsyncStream[bytes])
     assert_type(get("GET", "", decoder=shttp.LengthPrefixed(2)), shttp.AsyncStream[bytes])
+    assert_type(get("GET", "", decoder=shttp.CSV(User, delimiter=";")), shttp.AsyncStream[User])
+    assert_type(get("GET", "", decoder=shttp.Multipart("b")), shttp.AsyncStream[shttp.Part])
     assert_type(get("GET", "", decoder=Words), shttp.AsyncStream[str])
     assert_type(get("GET", "", decoder=make_words), shttp.AsyncStream[str])
 

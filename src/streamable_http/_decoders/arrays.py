@@ -53,7 +53,7 @@ class JSONArray(Spec[T]):
     type: Any
     path: tuple[str, ...]
 
-    accept: ClassVar[str] = "application/json"
+    media_type: ClassVar[str] = "application/json"
 
     @overload
     def __init__(self: JSONArray[Any], *, path: tuple[str, ...] = ()) -> None: ...

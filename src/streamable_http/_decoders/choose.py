@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from .._errors import ConfigurationError, ContentTypeError
-from .engine import Adapted, Context, DecoderFactory, Engine, Spec
+from .adapted import Adapted
+from .csv_table import CSV
+from .engine import Context, DecoderFactory, Engine, Spec
 from .json_body import JSONBody
 from .json_sequence import JSONSeq
 from .media_types import is_media_type, parse_content_type
+from .multipart import Multipart
 from .records import NDJSON
 from .sse import SSE
 from .text import Raw
@@ -40,6 +43,11 @@ DEFAULTS: Registry = {
     "application/json": JSONBody(),
     "application/json-seq": JSONSeq(),
     "application/geo+json-seq": JSONSeq(),
+    "text/csv": CSV(),
+    "text/tab-separated-values": CSV(delimiter="\t"),
+    "multipart/mixed": Multipart(),
+    "multipart/x-mixed-replace": Multipart(),
+    "multipart/parallel": Multipart(),
     "application/octet-stream": Raw(),
 }
 
@@ -103,7 +111,7 @@ def build_engine(
             f"decoder={_name(decoder)} made an object of class {type(made).__qualname__}, which "
             f"lacks decode() or flush(): pass a decoder's class, or a function that returns one"
         )
-    return Adapted(made)
+    return Adapted(made, context.offset)
 
 
 def _registered(registry: Registry, context: Context) -> DecoderFactory[Any]:

@@ -12,7 +12,14 @@ from typing_extensions import TypeForm
 from .._errors import ConfigurationError, DecodeError
 from .engine import EXCERPT, BadItem
 
-__all__ = ["bad_item", "converter", "json_fault", "utf8_converter"]
+__all__ = [
+    "bad_item",
+    "converter",
+    "json_fault",
+    "needs_pydantic",
+    "once_per_type",
+    "utf8_converter",
+]
 
 T = TypeVar("T")
 
@@ -40,10 +47,7 @@ def utf8_converter(type: TypeForm[T]) -> Callable[[bytes], T]:
 
 
 def _both(type: TypeForm[T]) -> tuple[Conversion[T], Conversion[T]]:
-    try:
-        return cast("tuple[Conversion[T], Conversion[T]]", _cached(cast("Hashable", type)))
-    except TypeError:  # not hashable, such as Annotated with a dict
-        return cast("tuple[Conversion[T], Conversion[T]]", _make(type))
+    return cast("tuple[Conversion[T], Conversion[T]]", _made(type))
 
 
 def json_fault(text: bytes) -> Exception | None:
@@ -65,12 +69,10 @@ def _twice(convert: Conversion[T]) -> tuple[Conversion[T], Conversion[T]]:
 def _make(form: Any) -> tuple[Conversion[Any], Conversion[Any]]:
     if form is Any:
         return _strictly, _strictly
-    if any(map(_is_pydantic, _parts(form))):
-        return _twice(_by_pydantic(form))
     try:
-        strangers = list(_strangers(msgspec.inspect.type_info(form)))
-        if any(map(_is_pydantic, strangers)):
+        if needs_pydantic(form):
             return _twice(_by_pydantic(form))
+        strangers = list(_strangers(msgspec.inspect.type_info(form)))
         decode = msgspec.json.Decoder(form).decode
     except (TypeError, NameError, ValueError, AttributeError) as exc:
         raise _refused(form, str(exc)) from exc
@@ -79,7 +81,20 @@ def _make(form: Any) -> tuple[Conversion[Any], Conversion[Any]]:
     return _with_utf8(decode), decode
 
 
-_cached = functools.lru_cache(maxsize=512, typed=True)(_make)
+def once_per_type(make: Callable[[Any], T]) -> Callable[[Any], T]:
+    """`make`, which is asked only once about each type that can be remembered."""
+    cached = functools.lru_cache(maxsize=512, typed=True)(make)
+
+    def made(form: Any) -> T:
+        try:
+            return cached(cast("Hashable", form))
+        except TypeError:  # not hashable, such as Annotated with a dict
+            return make(form)
+
+    return made
+
+
+_made = once_per_type(_make)
 
 
 def _refused(form: Any, reason: str) -> ConfigurationError:
@@ -113,6 +128,13 @@ def _parts(form: Any) -> Iterator[Any]:
     yield form
     for part in get_args(form):
         yield from _parts(part)
+
+
+def needs_pydantic(form: Any) -> bool:
+    """Whether a type is pydantic's own, or is made of such."""
+    if any(map(_is_pydantic, _parts(form))):
+        return True
+    return any(map(_is_pydantic, _strangers(msgspec.inspect.type_info(form))))
 
 
 def _strangers(info: object) -> Iterator[type]:

@@ -2,8 +2,7 @@
 
 A *user's* decoder has two methods, `decode` and `flush` (the `Decoder` protocol). Inside, the
 session talks to an `Engine`, which hands over a whole `Batch` per piece of input and says more:
-where each item ended, whether a record is open, what proved the end. `Adapted` makes an engine
-of any user's decoder, so the session knows one shape only.
+where each item ended, whether a record is open, what proved the end.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 import msgspec
 from attrs import frozen
 
-from .._errors import DecodeError, LimitExceeded, StreamError, StreamTruncated
+from .._errors import DecodeError, LimitExceeded, StreamTruncated
 from .._values import Failure, Headers, Limits, Terminal
 
 __all__ = [
     "EXCERPT",
     "NO_MARKS",
-    "Adapted",
     "BadItem",
     "Batch",
     "Context",
@@ -30,6 +28,7 @@ __all__ = [
     "Engine",
     "Marks",
     "Position",
+    "PositionedDecoder",
     "Spec",
     "cut_in",
     "too_large",
@@ -57,6 +56,19 @@ class Decoder(Protocol[T_co]):
         ...
 
 
+class PositionedDecoder(Decoder[T_co], Protocol[T_co]):
+    """A decoder that tells where its items end, so that a stream of it can be started there.
+
+    By having an `offset` it promises that a fresh one reads on right if it is fed what comes
+    behind that place. Then `cursor`, `start=` and checkpoints work with byte ranges.
+    """
+
+    offset: int
+    """How many of the bytes fed so far belong to the items handed over so far. It is read after
+    each item; of items that share an offset, all but the last count as ending where the items
+    before them do."""
+
+
 DecoderFactory = Callable[[], Decoder[T_co]]
 
 
@@ -76,6 +88,8 @@ class Position(msgspec.Struct, frozen=True):
     """What the last item with a position of its own says it is."""
     etag: str = ""
     """The validator of the bytes that `offset` counts, where a stream starts in the middle."""
+    head: str = ""
+    """What an engine that starts there must know of the bytes before: see `Engine.head`."""
 
 
 class Marks(Protocol):
@@ -162,6 +176,7 @@ class Context:
         event_id: The last event ID that the connection goes on from.
         behind: Digests of the items that were delivered after it on earlier connections.
         offset: Bytes of the body before the first that comes.
+        head: The `Engine.head` of the engine that read those.
         on_bad_item: What to do with an item that cannot be decoded.
     """
 
@@ -172,6 +187,7 @@ class Context:
     event_id: str = ""
     behind: tuple[bytes, ...] = ()
     offset: int = 0
+    head: str = ""
     on_bad_item: BadItem = "raise"
 
 
@@ -186,6 +202,9 @@ class Engine(abc.ABC, Generic[T_co]):
     """Whether reconnecting is part of the format, so that `follow=True` has a meaning."""
     starts_at_records: bool = False
     """Whether it can begin behind any record of a body, without what comes before."""
+    head: str = ""
+    """What another engine must know of the start of the body, to begin behind a record of it; ""
+    if that is nothing."""
     event_id: str = ""
     """The last event ID after everything fed so far."""
     retry_ms: int | None = None
@@ -223,12 +242,17 @@ def _unpack(batch: Batch[T]) -> Iterator[T]:
 class Spec(abc.ABC, Generic[T_co]):
     """A built-in decoder's settings: frozen, shareable, and itself a decoder factory."""
 
-    accept: ClassVar[str] = "*/*"
-    """The media type to ask for."""
+    media_type: ClassVar[str] = "*/*"
+    """Of the format."""
     has_records: ClassVar[bool] = True
     """Whether there is a raw text of each item, to compare a `terminal="..."` with."""
     has_events: ClassVar[bool] = False
     """Whether items have an event type, for `Terminal(event=)` and `Failure(event=)`."""
+
+    @property
+    def accept(self) -> str:
+        """The media type to ask for."""
+        return self.media_type
 
     @abc.abstractmethod
     def build(self, context: Context, /) -> Engine[T_co]:
@@ -236,50 +260,6 @@ class Spec(abc.ABC, Generic[T_co]):
 
     def __call__(self) -> Engine[T_co]:
         return self.build(Context())
-
-
-class Adapted(Engine[T]):
-    """An engine made of a user's decoder: its own exceptions become part of the batch."""
-
-    def __init__(self, decoder: Decoder[T]) -> None:
-        self._decoder = decoder
-        self._items = 0
-        self._fed = 0
-        self._over = False
-
-    def feed(self, data: bytes, /) -> Batch[T]:
-        return self._gather(self._decoder.decode, data)
-
-    def finish(self, *, framed: bool = True) -> Batch[T]:
-        return self._gather(lambda _: self._decoder.flush(), b"")
-
-    def _gather(self, step: Callable[[bytes], Iterable[T]], data: bytes) -> Batch[T]:
-        if self._over:
-            return Batch([])
-        items: list[T] = []
-        error: StreamError | None = None
-        try:
-            # A generator may raise half-way: what it gave before that is delivered first.
-            for item in step(data):
-                items.append(item)
-        except StreamError as exc:
-            error = exc
-        except Exception as exc:
-            error = self._failure(exc, len(items), data)
-        self._over = error is not None
-        self._items += len(items)
-        self._fed += len(data)
-        return Batch(items, error=error, size=len(data))
-
-    def _failure(self, exc: Exception, done: int, data: bytes) -> DecodeError:
-        error = DecodeError(
-            f"{type(self._decoder).__qualname__} failed: {exc!r}",
-            index=self._items + done,
-            offset=self._fed,
-            excerpt=data[:EXCERPT],
-        )
-        error.__cause__ = exc
-        return error
 
 
 def too_large(limit: str, setting: int, seen: int, what: str) -> LimitExceeded:

@@ -53,7 +53,7 @@ class JSONSeq(Spec[T]):
 
     type: Any
 
-    accept: ClassVar[str] = "application/json-seq"
+    media_type: ClassVar[str] = "application/json-seq"
 
     @overload
     def __init__(self: JSONSeq[Any]) -> None: ...

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 __all__ = ["ContentType", "is_media_type", "parse_content_type"]
@@ -19,8 +21,13 @@ class ContentType(NamedTuple):
 
     media_type: str = ""
     """In lower case, without parameters; "" if there is none."""
-    charset: str = ""
-    """As the server wrote it; "" if there is none."""
+    parameters: Mapping[str, str] = MappingProxyType({})
+    """By name in lower case, the values as the server wrote them, without quotes."""
+
+    @property
+    def charset(self) -> str:
+        """As the server wrote it; "" if there is none."""
+        return self.parameters.get("charset", "")
 
 
 def parse_content_type(value: str) -> ContentType:
@@ -32,8 +39,10 @@ def parse_content_type(value: str) -> ContentType:
         if match is None or match[1] == "*/*":
             continue
         media_type = match[1].lower()
-        charset = found.charset if media_type == found.media_type else ""
-        found = ContentType(media_type, _charset(text[match.end(1) :]) or charset)
+        parameters = _parameters(text[match.end(1) :])
+        if media_type == found.media_type and found.charset:
+            parameters.setdefault("charset", found.charset)
+        found = ContentType(media_type, parameters)
     return found
 
 
@@ -44,10 +53,12 @@ def is_media_type(value: object) -> bool:
     return re.fullmatch(f"{_NAME}/{_NAME}", value) is not None and value == value.lower()
 
 
-def _charset(parameters: str) -> str:
-    for name, value in _parameter.findall(parameters):
-        if name.lower() == "charset":
-            if value.startswith('"'):
-                return re.sub(r"\\(.)", r"\1", value.strip().removeprefix('"').removesuffix('"'))
-            return str(value.strip())
-    return ""
+def _parameters(text: str) -> dict[str, str]:
+    """The parameters; of several with one name the first counts (WHATWG MIME Sniffing, 4.4)."""
+    found: dict[str, str] = {}
+    for name, given in _parameter.findall(text):
+        value = str(given.strip())
+        if value.startswith('"'):
+            value = re.sub(r"\\(.)", r"\1", value.removeprefix('"').removesuffix('"'))
+        found.setdefault(name.lower(), value)
+    return found

@@ -40,7 +40,7 @@ class NDJSON(Spec[T]):
 
     type: Any
 
-    accept: ClassVar[str] = "application/x-ndjson"
+    media_type: ClassVar[str] = "application/x-ndjson"
 
     @overload
     def __init__(self: NDJSON[Any]) -> None: ...

@@ -34,7 +34,7 @@ class SSE(Spec[ServerSentEvent]):
 
     comments: bool = False
 
-    accept: ClassVar[str] = _EVENT_STREAM
+    media_type: ClassVar[str] = _EVENT_STREAM
     has_events: ClassVar[bool] = True
 
     def build(self, context: Context, /) -> Engine[ServerSentEvent]:
@@ -48,7 +48,7 @@ class SSEText(Spec[str]):
     The stream is UTF-8 whatever its charset says; bytes that are not become U+FFFD.
     """
 
-    accept: ClassVar[str] = _EVENT_STREAM
+    media_type: ClassVar[str] = _EVENT_STREAM
     has_events: ClassVar[bool] = True
 
     def build(self, context: Context, /) -> Engine[str]:
@@ -71,7 +71,7 @@ class SSEData(Spec[T]):
 
     type: Any
 
-    accept: ClassVar[str] = _EVENT_STREAM
+    media_type: ClassVar[str] = _EVENT_STREAM
     has_events: ClassVar[bool] = True
 
     @overload

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 from typing import ClassVar
 
 import msgspec
 from attrs import frozen
 
-from .._errors import ConfigurationError, ContentTypeError
+from .charsets import charset_of, encoded_terminal, is_cut
 from .engine import Batch, Context, Engine, Position, Spec, too_large
 from .line_engine import LineEngine
-from .media_types import parse_content_type
 
 __all__ = ["Lines", "Raw"]
 
@@ -25,7 +22,7 @@ class Lines(Spec[str]):
     `DecodeError`. A last line without its LF is a line.
     """
 
-    accept: ClassVar[str] = "text/plain"
+    media_type: ClassVar[str] = "text/plain"
 
     def build(self, context: Context, /) -> Engine[str]:
         """A fresh engine for one connection.
@@ -33,7 +30,7 @@ class Lines(Spec[str]):
         Raises:
             ContentTypeError: The charset is unknown, or has no plain line ends.
         """
-        return _LinesOfText(context, _codec(context))
+        return _LinesOfText(context, charset_of(context))
 
 
 @frozen
@@ -55,47 +52,11 @@ class Raw(Spec[bytes]):
         return _Chunks(context.offset)
 
 
-# What a codec must leave as it is, for LF to be a line end wherever its byte is met: what would be
-# an escape sequence to the codecs that have such, and all of ASCII.
-_PLAIN = (
-    rb"\u0041",
-    b"+AGE-",
-    b"~{VPND~}",
-    b"xn--mnchen-3ya",
-    b'\x1b$B$"\x1b(B',
-    bytes(range(128)),
-)
-
-
-def _codec(context: Context) -> str:
-    content_type = context.headers.get("content-type", "")
-    charset = parse_content_type(content_type).charset or "utf-8"
-    with contextlib.suppress(LookupError, ValueError):
-        codec = codecs.lookup(charset).name
-        if all(text.decode(codec) == text.decode("ascii") for text in _PLAIN):
-            return "utf-8" if codec == "utf-8-sig" else codec
-    raise ContentTypeError(
-        f"the charset {charset!r} of the response is unknown, or has no plain line ends: "
-        f"pass decoder=Raw() and decode the bytes yourself",
-        content_type=content_type,
-    )
-
-
 class _LinesOfText(LineEngine[str]):
     def __init__(self, context: Context, codec: str) -> None:
         self._codec = codec
-        super().__init__(context, terminal=self._encode(context.terminal), bom=codec == "utf-8")
-
-    def _encode(self, terminal: object) -> bytes | None:
-        if not isinstance(terminal, str):
-            return None
-        try:
-            return terminal.encode(self._codec)
-        except UnicodeEncodeError as exc:
-            raise ConfigurationError(
-                f"terminal={terminal!r} cannot be written in {self._codec}, the charset of the "
-                f"response, so it would never come: pass another, or a predicate"
-            ) from exc
+        terminal = encoded_terminal(context, codec)
+        super().__init__(context, terminal=terminal, bom=codec == "utf-8")
 
     def convert(self, line: bytes) -> str:
         return self.trim(line).decode(self._codec)
@@ -112,12 +73,7 @@ class _LinesOfText(LineEngine[str]):
         return line.removesuffix(b"\r")
 
     def is_cut(self, rest: bytes, *, framed: bool) -> bool:
-        decoder = codecs.getincrementaldecoder(self._codec)()
-        try:
-            decoder.decode(rest)
-        except UnicodeDecodeError:
-            return False
-        return bool(decoder.getstate()[0])
+        return is_cut(rest, self._codec)
 
 
 class _Chunks(Engine[bytes]):

@@ -15,6 +15,7 @@ from rich.console import Console
 from typing_extensions import Unpack
 
 from streamable_http import (
+    CSV,
     NDJSON,
     SSE,
     Client,
@@ -22,7 +23,10 @@ from streamable_http import (
     Gap,
     JSONArray,
     JSONSeq,
+    LengthPrefixed,
     Lines,
+    Multipart,
+    Part,
     Progress,
     Raw,
     ResponseInfo,
@@ -43,7 +47,19 @@ from .request import Target
 __all__ = ["DecoderName", "Output", "run_get"]
 
 DecoderName = Literal[
-    "auto", "sse", "sse-text", "sse-data", "ndjson", "json-seq", "json", "lines", "raw"
+    "auto",
+    "sse",
+    "sse-text",
+    "sse-data",
+    "ndjson",
+    "json-seq",
+    "json",
+    "csv",
+    "tsv",
+    "multipart",
+    "length-prefixed",
+    "lines",
+    "raw",
 ]
 
 _DECODERS: dict[str, Any] = {
@@ -54,6 +70,10 @@ _DECODERS: dict[str, Any] = {
     "ndjson": NDJSON(),
     "json-seq": JSONSeq(),
     "json": JSONArray(),
+    "csv": CSV(),
+    "tsv": CSV(delimiter="\t"),
+    "multipart": Multipart(),
+    "length-prefixed": LengthPrefixed(),
     "lines": Lines(),
     "raw": Raw(),
 }
@@ -101,7 +121,7 @@ def run_get(
         stream = client.stream(target.method, target.url, decoder=_DECODERS[decoder], **request)
         file = _whole_file(output) if decoder == "raw" else None
         if file is None:
-            _print_items(stream, output, show)
+            _print_items(stream, output, show, end=b"\n" if decoder == "length-prefixed" else b"")
         else:
             _write_file(console, stream, file, show)
     return Exit.COMPLETE
@@ -126,11 +146,13 @@ def _write_file(
         raise
 
 
-def _print_items(stream: Stream[Any], output: Output, show: Callable[[Progress], None]) -> None:
+def _print_items(
+    stream: Stream[Any], output: Output, show: Callable[[Progress], None], *, end: bytes
+) -> None:
     with _opened(output.path) as sink, stream:
         done = 0
         for items in _first(stream.batches(), output.max_items):
-            _write(sink, _encoded(items))
+            _write(sink, _encoded(items, end))
             done += len(items)
             stats = stream.stats
             show(
@@ -181,10 +203,21 @@ def _first(batches: Iterable[list[Any]], most: int | None) -> Iterator[list[Any]
             return
 
 
-def _encoded(items: list[Any]) -> bytes:
+def _encoded(items: list[Any], end: bytes) -> bytes:
+    """The items as JSON lines; those that are bytes as they are, each with `end` behind it."""
     if isinstance(items[0], bytes):
-        return b"".join(items)
-    return _encoder.encode_lines(items)
+        return b"".join([item + end for item in items])
+    return _encoder.encode_lines([_plain(item) for item in items])
+
+
+def _plain(item: Any) -> Any:
+    """The item; a part with its headers as a mapping, and its body as text, or else in Base64."""
+    if not isinstance(item, Part):
+        return item
+    body: dict[str, Any] = {"base64": item.body}
+    with contextlib.suppress(UnicodeDecodeError):
+        body = {"body": item.body.decode()}
+    return {"headers": dict(item.headers), **body}
 
 
 def _write(sink: BinaryIO, data: bytes) -> None:

@@ -131,8 +131,20 @@ class _Array(Format):
         )
 
 
+class _Parts(Format):
+    """Each record as JSON in a part of its own (RFC 2046, section 5.1.3)."""
+
+    media_type = "multipart/mixed"
+    content_type = "multipart/mixed; boundary=record"
+    tail = b"--record--\r\n"
+
+    def rows(self, numbers: range, record: Callable[[int], Record]) -> bytes:
+        head = b"--record\r\nContent-Type: application/json\r\n\r\n"
+        return b"".join(b"%b%b\r\n" % (head, _encode(record(number))) for number in numbers)
+
+
 FORMATS: tuple[Format, ...] = (
-    _Events(), _Lines(), _Table(), _Binary(), _Sequence(), _Array(),
+    _Events(), _Lines(), _Table(), _Binary(), _Sequence(), _Array(), _Parts(),
 )  # fmt: skip
 """All of them, the preferred one first."""
 

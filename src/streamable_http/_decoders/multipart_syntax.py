@@ -1,0 +1,150 @@
+"""The lines of a multipart body (RFC 2046, section 5.1.1): boundaries, and headers of parts."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from attrs import frozen
+
+from .._values import Headers
+
+__all__ = ["BLANK_LINE", "NO_HEADERS", "Boundary", "Delimiter", "Malformed", "OpenPart"]
+
+NO_HEADERS = re.compile(rb"\r?\n")
+BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+
+_LONGEST_LINE = 1_000
+_CR, _LF = b"\r\n"
+_rest_of_line = re.compile(rb"(--)|[ \t]{0,99}+(\r?)\n")
+_start_of_rest = re.compile(rb"-?|[ \t]{0,99}+\r?")
+_header = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:[ \t]*+([^\r\n]*+)")
+_folding = re.compile(rb"\r?\n[ \t]++")
+_line_break = re.compile(rb"\r?\n")
+
+
+class Malformed(Exception):
+    """The body is no multipart body, and nothing behind this place can be trusted."""
+
+
+class Delimiter(NamedTuple):
+    """A line that separates two parts.
+
+    Attributes:
+        start: The index where what is before it ends, in front of its line break.
+        stop: The index where what follows it begins.
+        closing: Whether it says that no part follows.
+    """
+
+    start: int
+    stop: int
+    closing: bool
+
+
+class Boundary:
+    """Finds the delimiters of one body.
+
+    Args:
+        name: The boundary; "" for the one of the body's first line.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._line = f"--{name}".encode() if name else b""
+        # Some servers name it with the dashes that are to stand before it.
+        self._other = name.encode() if name.startswith("--") else b""
+        self._crlf = True
+
+    def at_start(self, data: bytes | bytearray) -> Delimiter | None:
+        """The delimiter that `data` begins with."""
+        for line in filter(None, (self._line, self._other)):
+            rest = _rest_of_line.match(data, len(line)) if data.startswith(line) else None
+            if rest is not None:
+                self._line, self._other = line, b""
+                return self._delimiter(0, rest)
+        return None
+
+    def may_begin(self, data: bytes | bytearray) -> bool:
+        """Whether `data` is the beginning of a delimiter, and not all of it.
+
+        Raises:
+            Malformed: No boundary is known, and `data` does not begin with one.
+        """
+        if not self._line:
+            return not self._learn(data)
+        return any(
+            line.startswith(data)
+            or (data.startswith(line) and _start_of_rest.fullmatch(data, len(line)))
+            for line in filter(None, (self._line, self._other))
+        )
+
+    def _learn(self, data: bytes | bytearray) -> bool:
+        end = data.find(b"\n")
+        line = data if end < 0 else data[:end]
+        nameless = end >= 0 and line.strip() == b"--"
+        if nameless or len(line) > _LONGEST_LINE or not b"--".startswith(line[:2]):
+            raise Malformed("the Content-Type names no boundary, and no line begins with one")
+        if end >= 0:
+            self._line = bytes(line).rstrip(b" \t\r")
+        return end >= 0
+
+    def find(self, data: bytearray, start: int) -> tuple[Delimiter | None, int]:
+        """The first delimiter behind a line break, at `start` or later.
+
+        Returns:
+            It, if it is there; and up to where there is none, nor the beginning of one.
+        """
+        needle = b"\n" + self._line
+        while (at := data.find(needle, start)) >= 0:
+            behind = at + len(needle)
+            rest = _rest_of_line.match(data, behind)
+            if rest is not None:
+                with_cr = self._crlf and at > 0 and data[at - 1] == _CR
+                return self._delimiter(at - with_cr, rest), at
+            if _start_of_rest.fullmatch(data, behind):
+                return None, at
+            start = at + 1
+        return None, max(len(data) - len(needle) + 1, start)
+
+    def _delimiter(self, start: int, rest: re.Match[bytes]) -> Delimiter:
+        if not rest[1]:
+            self._crlf = bool(rest[2])
+        return Delimiter(start, rest.end(), bool(rest[1]))
+
+
+@frozen
+class OpenPart:
+    """What is known of a part before its body.
+
+    Attributes:
+        offset: Where it begins.
+        headers: Its headers.
+        length: Of its body in bytes, if it tells.
+        fault: What is wrong with the headers, if something is.
+        block: The headers as they came.
+    """
+
+    offset: int = 0
+    headers: Headers = Headers()
+    length: int | None = None
+    fault: ValueError | None = None
+    block: bytes = b""
+
+    @classmethod
+    def of(cls, block: bytes, offset: int) -> OpenPart:
+        """Reads the header lines of a part, which begin at `offset`."""
+        pairs: list[tuple[str, str]] = []
+        lines = _line_break.split(_folding.sub(b" ", block)) if block else []
+        for line in lines:
+            match = _header.fullmatch(line)
+            if match is None:
+                return cls(offset, fault=ValueError(f"{line[:64]!r} is no header"), block=block)
+            name, value = match.groups()
+            pairs.append((name.decode("ascii"), value.decode("latin-1").rstrip(" \t")))
+        headers = Headers(pairs)
+        told = set(headers.get_list("content-length"))
+        text = told.pop() if len(told) == 1 else ""
+        length = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        fault = None
+        if length is None and "content-length" in headers:
+            fault = ValueError(f"its Content-Length {headers['content-length']!r} is no length")
+        return cls(offset, headers, length, fault, block)
