@@ -25,7 +25,7 @@ from ._errors import (
 )
 from ._settings import checked_headers, layered
 from ._values import Headers, ResponseInfo
-from .transports._lease import Lease, LeaseTimeout
+from ._lease import Lease, LeaseTimeout
 
 __all__ = [
     "AsyncHTTPClient",

@@ -26,7 +26,7 @@ from ._resume import cursor_of
 from ._saving import Saver
 from ._session import Session
 from ._values import Cursor, ResponseInfo
-from .transports._lease import Lease
+from ._lease import Lease
 
 __all__ = ["Opening", "PrefetchBounds", "Restart"]
 

@@ -30,8 +30,8 @@ from ._call import (
 from ._effects import Close, Effect, Emit, Open, Read, Sleep
 from ._errors import ConnectError, ConnectionLost, StreamClosed, StreamError
 from ._values import ResponseInfo
-from .transports._foreign import Plug
-from .transports._lease import Lease, Nap
+from ._plug import Plug
+from ._lease import Lease, Nap
 
 __all__ = ["AsyncPerformer", "Performer"]
 

@@ -26,5 +26,7 @@ def container(levels: int) -> bytes:
 
 
 def _listed(start: bytes, part: bytes, end: bytes) -> bytes:
-    comma = b"," + _BLANK
-    return start + _BLANK + b"(?:" + part + b"(?:" + comma + part + b")*+)?+" + end
+    # Behind each part its comma, if it is not the last: so the part, which may be large, is
+    # written once.
+    comma = b"(?:," + _BLANK + b"(?!" + end + b")|(?=" + end + b"))"
+    return start + _BLANK + b"(?:" + part + comma + b")*+" + end

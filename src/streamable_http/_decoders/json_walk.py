@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 
 import msgspec
@@ -25,7 +26,13 @@ _escape_begun = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
 # What lies whole in a piece is passed over at once. What is deeper than that, or cut, is found out
 # in one pass, and its parts are tried by themselves: a byte is looked at some five times at most.
 _LEVELS = 3
-_container = re.compile(container(_LEVELS))
+
+
+@functools.cache
+def _container() -> re.Pattern[bytes]:
+    """Compiled when it is needed: few streams have anything around their array."""
+    return re.compile(container(_LEVELS))
+
 
 _VALUE = "a value"
 _VALUE_OR_END = "a value or `]`"
@@ -116,7 +123,7 @@ class Walk:
         of_no_account = self._expect in {_VALUE, _VALUE_OR_END} and not self._wanted
         if not of_no_account or len(self._stack) + _LEVELS >= MAX_DEPTH:
             return 0
-        match = _container.match(data, at)
+        match = _container().match(data, at)
         # A longer one may hold a number that is too long.
         return match.end() if match and match.end() - at <= self._limit else 0
 

@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from .._clock import Clock
-from ..transports._lease import FixedLease, Lease, Nap, lease_of
+from .._lease import FixedLease, Lease, Nap, lease_of
 from ._script import Response
 from ._steps import Act, Cut, Delay, Pause, Reset, Until, played
 

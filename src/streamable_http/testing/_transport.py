@@ -7,7 +7,7 @@ from typing import Any
 
 from .._clock import SYSTEM, Clock
 from .._values import Headers
-from ..transports._lease import LeaseTimeout
+from .._lease import LeaseTimeout
 from ._body import Played
 from ._playing import Playing
 from ._script import Playable, RecordedRequest, Refuse, Reply, Response, Routes, Wire

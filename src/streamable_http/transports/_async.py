@@ -14,7 +14,7 @@ import httpcore
 
 from ._asyncio import AsyncioStream
 from ._blocking import SocketOption
-from ._lease import Lease, lease_of
+from .._lease import Lease, lease_of
 from ._merging import AsyncMergingStream
 from ._tls import AsyncTLSStream
 

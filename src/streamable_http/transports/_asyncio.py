@@ -18,7 +18,7 @@ import anyio
 import httpcore
 
 from ._blocking import SocketOption, is_readable
-from ._lease import Interrupted, Lease, lease_of
+from .._lease import Interrupted, Lease, lease_of
 from ._tls import AsyncTLSStream
 
 __all__ = ["AsyncioStream"]

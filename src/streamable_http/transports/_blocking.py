@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpcore
 
-from ._lease import Interrupted, Lease, lease_of
+from .._lease import Interrupted, Lease, lease_of
 from ._merging import MergingStream
 from ._tls import TLSStream
 

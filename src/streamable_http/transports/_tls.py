@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 import anyio
 import httpcore
 
-from ._lease import lease_of
+from .._lease import lease_of
 
 __all__ = ["AsyncTLSStream", "TLSStream"]
 

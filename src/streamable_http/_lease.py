@@ -12,8 +12,8 @@ from typing import Generic, Literal, Protocol, Self, TypeVar
 
 import anyio
 
-from .._clock import SYSTEM, Clock
-from .._values import Timeouts
+from ._clock import SYSTEM, Clock
+from ._values import Timeouts
 
 __all__ = ["FOREVER", "FixedLease", "Interrupted", "Lease", "LeaseTimeout", "Nap", "lease_of"]
 
