@@ -20,13 +20,14 @@ import httpx2
 import trio
 
 from streamable_http import AsyncClient, AsyncFlow, AsyncStream, Client, Flow, Merged, RetryPolicy
+from streamable_http.transports import httpx2 as on_httpx2
 
 __all__ = ["FAST", "Face", "Running", "step"]
 
 R = TypeVar("R")
 
 Runtime = Literal["threads", "asyncio", "trio"]
-HTTP = Literal["ours", "httpx", "httpx2"]
+HTTP = Literal["ours", "ours on httpx2", "httpx", "httpx2"]
 
 FAST = RetryPolicy(stop=5, wait=lambda _: 0.0, min_delay=0.0)
 """The default policy without its waits."""
@@ -66,9 +67,12 @@ class Face:
         if self.http == "httpx":
             options["transport"] = "httpx"
         async with contextlib.AsyncExitStack() as stack:
-            if self.http == "httpx2":
+            if self.http.endswith("httpx2"):
                 verify = options.pop("verify", _PLAIN)
                 network: dict[str, Any] = {"verify": verify, "trust_env": False}
+                if self.http.startswith("ours"):
+                    kind = on_httpx2.HTTPTransport if self.sync else on_httpx2.AsyncHTTPTransport
+                    network = {"transport": kind(**network), "trust_env": False}
                 if self.sync:
                     options["http"] = stack.enter_context(httpx2.Client(**network))
                 else:

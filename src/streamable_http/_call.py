@@ -23,9 +23,9 @@ from ._errors import (
     StreamError,
     TimeoutExceeded,
 )
+from ._lease import Lease, LeaseTimeout
 from ._settings import checked_headers, layered
 from ._values import Headers, ResponseInfo
-from ._lease import Lease, LeaseTimeout
 
 __all__ = [
     "AsyncHTTPClient",

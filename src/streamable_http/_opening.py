@@ -17,6 +17,7 @@ from ._decoders.engine import Position
 from ._delivery import Delivery, Mark
 from ._effects import Open, Target
 from ._errors import ConfigurationError, StreamClosed
+from ._lease import Lease
 from ._logging import teller
 from ._order import Order
 from ._perform import AsyncPerformer, Performer
@@ -26,7 +27,6 @@ from ._resume import cursor_of
 from ._saving import Saver
 from ._session import Session
 from ._values import Cursor, ResponseInfo
-from ._lease import Lease
 
 __all__ = ["Opening", "PrefetchBounds", "Restart"]
 

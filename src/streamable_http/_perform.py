@@ -29,9 +29,9 @@ from ._call import (
 )
 from ._effects import Close, Effect, Emit, Open, Read, Sleep
 from ._errors import ConnectError, ConnectionLost, StreamClosed, StreamError
-from ._values import ResponseInfo
-from ._plug import Plug
 from ._lease import Lease, Nap
+from ._plug import Plug
+from ._values import ResponseInfo
 
 __all__ = ["AsyncPerformer", "Performer"]
 

@@ -14,10 +14,10 @@ from server import Server, cut, events, reply, streamed, unreachable
 
 import streamable_http as shttp
 from streamable_http._clock import SYSTEM
+from streamable_http._lease import Lease, LeaseTimeout
 from streamable_http.transports import AsyncHTTPTransport, HTTPTransport
 from streamable_http.transports._async import LeasedStream
 from streamable_http.transports._blocking import BlockingStream
-from streamable_http._lease import Lease, LeaseTimeout
 
 ONCE = shttp.RetryPolicy(stop=1)
 HEADERS_FRAME = b"\x00\x00\x26\x01\x04\x00\x00\x00\x03" + b"x" * 38

@@ -19,8 +19,8 @@ from server import Server, chunk, events, head, hold, reset, send, streamed
 
 import streamable_http as shttp
 from streamable_http._clock import SYSTEM
-from streamable_http.transports._blocking import BlockingBackend, BlockingStream
 from streamable_http._lease import Lease, LeaseTimeout
+from streamable_http.transports._blocking import BlockingBackend, BlockingStream
 from streamable_http.transports._tls import TLSStream
 
 ONCE = shttp.RetryPolicy(stop=1)

@@ -16,9 +16,9 @@ from attrs import define, field
 import streamable_http as shttp
 from streamable_http._call import Call, build_request
 from streamable_http._effects import Close, Effect, Emit, Open, Read, Sleep
+from streamable_http._lease import Lease
 from streamable_http._session import Session
 from streamable_http._values import ResponseInfo
-from streamable_http._lease import Lease
 
 from .faults import Exchange, befall, gzipped
 from .scenario import Fault, Scenario

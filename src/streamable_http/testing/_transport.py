@@ -6,8 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from .._clock import SYSTEM, Clock
-from .._values import Headers
 from .._lease import LeaseTimeout
+from .._values import Headers
 from ._body import Played
 from ._playing import Playing
 from ._script import Playable, RecordedRequest, Refuse, Reply, Response, Routes, Wire

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import anyio
 import httpcore
 
+from .._lease import Lease, lease_of
 from ._asyncio import AsyncioStream
 from ._blocking import SocketOption
-from .._lease import Lease, lease_of
 from ._merging import AsyncMergingStream
 from ._tls import AsyncTLSStream
 

@@ -17,8 +17,8 @@ from typing import Any, cast
 import anyio
 import httpcore
 
-from ._blocking import SocketOption, is_readable
 from .._lease import Interrupted, Lease, lease_of
+from ._blocking import SocketOption, is_readable
 from ._tls import AsyncTLSStream
 
 __all__ = ["AsyncioStream"]

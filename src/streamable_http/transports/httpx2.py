@@ -1,4 +1,4 @@
-"""Guards for clients of httpx2, such as those in the OpenAI and Anthropic SDKs.
+"""The same for httpx2: transports, and guards for its clients in the OpenAI and Anthropic SDKs.
 
 This module needs the package `httpx2`.
 """
@@ -12,9 +12,10 @@ import httpx2
 from .._errors import StreamTruncated
 from .._values import Limits
 from ._guarding import AsyncGuarding, AsyncWatchedBody, Flavour, Guarding, WatchedBody
+from ._httpx2 import AsyncHTTPTransport, HTTPTransport
 from ._watched import EventTerminal
 
-__all__ = ["AsyncGuard", "Guard"]
+__all__ = ["AsyncGuard", "AsyncHTTPTransport", "Guard", "HTTPTransport"]
 
 
 # Its `request` is httpx2's, as is whoever expects the error.
