@@ -34,7 +34,7 @@ class Reading:
 
     def take(self, data: bytes) -> None:
         """Reads on, as httpx does: what fails stays failed."""
-        if self.refused or self.complete:
+        if self.refused or self.complete or not data:
             return
         try:
             self.connection.receive_data(data)
@@ -58,18 +58,37 @@ def plain(pieces: Iterable[bytes], method: str = "GET") -> Reading:
     return reading
 
 
-def merged(pieces: Iterable[bytes], method: str = "GET") -> tuple[Reading, ChunkMerger]:
+def merged(
+    pieces: Iterable[bytes], method: str = "GET", *, direct: bool = False
+) -> tuple[Reading, ChunkMerger]:
+    """What is read of a response: by h11 behind the merger, or past it, where that can be."""
     reading, merger = Reading(method), ChunkMerger()
     merger.sent(REQUEST.replace(b"GET", method.encode()))
     try:
         for piece in pieces:
             merger.check()
-            if data := merger.received(piece):
-                reading.take(data)
+            if direct and merger.merging:
+                read_directly(reading, merger, piece)
+            else:
+                reading.take(merger.received(piece))
+            if direct and merger.merging and (held := merger.held()):
+                read_directly(reading, merger, held)
+            reading.take(merger.ready())
         merger.check()
     except FramingError:
         reading.refused = True
     return reading, merger
+
+
+def read_directly(reading: Reading, merger: ChunkMerger, piece: bytes) -> None:
+    if body := merger.body(piece):
+        reading.body += body
+        reading.events += 1
+
+
+def handed_on(merger: ChunkMerger, data: bytes) -> bytes:
+    """All that is handed on of `data`."""
+    return merger.received(data) + merger.ready()
 
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
@@ -100,12 +119,12 @@ ENDS = st.sampled_from(
 EXTENSIONS = st.sampled_from([b"", b";a", b";a=b", b';a="b c"', b";a=b;c=d"])
 
 
-@given(BODIES, EXTENSIONS, ENDS, PLACES)
+@given(BODIES, EXTENSIONS, ENDS, PLACES, st.booleans())
 def test_any_framing_any_cuts(
-    bodies: list[bytes], extension: bytes, last: bytes, places: list[int]
+    bodies: list[bytes], extension: bytes, last: bytes, places: list[int], direct: bool
 ) -> None:
     pieces = cut(CHUNKED + chunks(bodies, extension=extension) + last, places)
-    reading, merger = merged(pieces)
+    reading, merger = merged(pieces, direct=direct)
 
     assert reading.complete
     assert reading.body == b"".join(bodies)
@@ -113,15 +132,15 @@ def test_any_framing_any_cuts(
     assert reading.events <= len(pieces)
 
 
-@given(BODIES, st.integers(0, 1000), st.binary(min_size=1, max_size=3), PLACES)
+@given(BODIES, st.integers(0, 1000), st.binary(min_size=1, max_size=3), PLACES, st.booleans())
 def test_what_is_malformed_is_never_read_as_something_else(
-    bodies: list[bytes], place: int, noise: bytes, places: list[int]
+    bodies: list[bytes], place: int, noise: bytes, places: list[int], direct: bool
 ) -> None:
     wire = chunks(bodies) + b"0\r\n\r\n"
     place %= len(wire)
     wire = wire[:place] + noise + wire[place + len(noise) :]
     pieces = cut(CHUNKED + wire, places)
-    reading, _ = merged(pieces)
+    reading, _ = merged(pieces, direct=direct)
     reference = plain(pieces)
 
     shorter, longer = sorted((reading.body, reference.body), key=len)
@@ -130,11 +149,15 @@ def test_what_is_malformed_is_never_read_as_something_else(
         assert reading.body == reference.body
 
 
+WAYS = pytest.mark.parametrize("direct", [False, True], ids=["by the parser", "directly"])
+
+
+@WAYS
 @pytest.mark.parametrize("last", [b"0\r\n\r\n", b"0\r\nA: b\r\n\r\n"])
-def test_truncated_at_every_byte(last: bytes) -> None:
+def test_truncated_at_every_byte(last: bytes, direct: bool) -> None:
     wire = CHUNKED + chunks([b"hello", b"world" * 9]) + last
     for size in range(len(wire)):
-        reading, _ = merged([wire[:size]])
+        reading, _ = merged([wire[:size]], direct=direct)
         assert not reading.complete
         assert not reading.refused
         assert reading.body == plain([wire[:size]]).body
@@ -149,8 +172,9 @@ def test_every_byte_is_handed_on_at_once() -> None:
     assert merger.received(b"lo") == b"2\r\nlo\r\n"
 
 
-def test_many_chunks_are_one() -> None:
-    reading, _ = merged([CHUNKED, chunks([b"data: 1\n\n"] * 500)])
+@WAYS
+def test_many_chunks_are_one(direct: bool) -> None:
+    reading, _ = merged([CHUNKED, chunks([b"data: 1\n\n"] * 500)], direct=direct)
     assert (reading.events, reading.body) == (1, b"data: 1\n\n" * 500)
 
 
@@ -168,20 +192,23 @@ MALFORMED = [
 ]
 
 
+@WAYS
 @pytest.mark.parametrize("wire", MALFORMED)
-def test_bad_chunks_are_refused_behind_what_was_good(wire: bytes) -> None:
-    reading, _ = merged([CHUNKED, chunks([b"good"]), wire])
+def test_bad_chunks_are_refused_behind_what_was_good(wire: bytes, direct: bool) -> None:
+    reading, _ = merged([CHUNKED, chunks([b"good"]), wire], direct=direct)
     assert (reading.body.removesuffix(b"hello"), reading.refused) == (b"good", True)
     assert not reading.complete
 
 
-def test_what_only_the_other_parser_knows_is_left_to_it() -> None:
+@WAYS
+def test_what_only_the_other_parser_knows_is_left_to_it(direct: bool) -> None:
     """Blanks behind a size, which old servers send: in the first chunk, or not at all."""
     wire = b"5  \r\nhello\r\n0\r\n\r\n"
-    reading, _ = merged([CHUNKED, wire])
-    assert (reading.complete, reading.body) == (True, b"hello")
+    for pieces in ([CHUNKED, wire], [CHUNKED + wire]):
+        reading, _ = merged(pieces, direct=direct)
+        assert (reading.complete, reading.body) == (True, b"hello")
 
-    reading, _ = merged([CHUNKED, chunks([b"good"]), wire])
+    reading, _ = merged([CHUNKED, chunks([b"good"]), wire], direct=direct)
     assert (reading.refused, reading.body) == (True, b"good")
 
 
@@ -224,7 +251,8 @@ def test_heads_without_a_body(method: str, head: bytes) -> None:
     merger.sent(REQUEST.replace(b"GET", method.encode()))
     assert merger.received(head) == head
     merger.sent(REQUEST)  # the next one is read as any other
-    assert merger.received(CHUNKED + b"1\r\na\r\n2\r\nbc\r\n") == CHUNKED + b"3\r\nabc\r\n"
+    wire = CHUNKED + b"1\r\na\r\n2\r\nbc\r\n"
+    assert handed_on(merger, wire) == CHUNKED + b"3\r\nabc\r\n"
 
 
 @pytest.mark.parametrize(
@@ -259,13 +287,14 @@ def test_a_greeting_of_a_proxy_does_not_count() -> None:
     merger.sent(b"\x05\x01\x00")
     assert merger.received(b"\x05\x00") == b"\x05\x00"
     merger.sent(REQUEST)
-    assert merger.received(CHUNKED + chunks([b"a", b"b"])) == CHUNKED + chunks([b"ab"])
+    assert handed_on(merger, CHUNKED + chunks([b"a", b"b"])) == CHUNKED + chunks([b"ab"])
 
 
-def test_interim_heads() -> None:
+@WAYS
+def test_interim_heads(direct: bool) -> None:
     early = b"HTTP/1.1 103 Early\r\nLink: <x>\r\n\r\n"
     for pieces in ([early, early + CHUNKED], cut(early * 2 + CHUNKED, range(200))):
-        reading, _ = merged([*pieces, chunks([b"a"] * 9) + b"0\r\n\r\n"])
+        reading, _ = merged([*pieces, chunks([b"a"] * 9) + b"0\r\n\r\n"], direct=direct)
         assert (reading.complete, reading.body, reading.events) == (True, b"a" * 9, 1)
 
 
@@ -292,6 +321,18 @@ def test_a_body_longer_than_it_says_ends_the_trust() -> None:
     assert merger.received(CHUNKED + chunks([b"a", b"b"])) == CHUNKED + chunks([b"a", b"b"])
 
 
+def test_the_end_of_a_body_that_was_read_directly_is_the_parsers_to_see() -> None:
+    merger = ChunkMerger()
+    for _ in range(2):  # and the connection serves again
+        merger.sent(REQUEST)
+        assert merger.received(CHUNKED + b"1\r\na") == CHUNKED
+        assert merger.body(merger.held()) == b"a"
+        assert merger.body(b"\r\n1\r\nb\r\n0\r\n\r\n") == b"b"
+        assert not merger.merging
+        assert (merger.ready(), merger.ready()) == (LAST, b"")
+    assert not merger.soiled
+
+
 def test_sending_in_the_midst_of_a_response_ends_the_trust() -> None:
     merger = ChunkMerger()
     merger.sent(REQUEST)
@@ -300,11 +341,12 @@ def test_sending_in_the_midst_of_a_response_ends_the_trust() -> None:
     assert merger.received(chunks([b"a", b"b"])) == chunks([b"a", b"b"])
 
 
+@WAYS
 @pytest.mark.parametrize(
     "behind", [b"HTTP/1.1 200 OK\r\n", b"garbage", b"1\r\nx\r\n", b"\r\n", b"\n", b"\r\n\r\n"]
 )
-def test_what_comes_behind_a_body_soils_the_connection(behind: bytes) -> None:
-    reading, merger = merged([CHUNKED, chunks([b"hello"]) + b"0\r\n\r\n" + behind])
+def test_what_comes_behind_a_body_soils_the_connection(behind: bytes, direct: bool) -> None:
+    reading, merger = merged([CHUNKED, chunks([b"hello"]) + b"0\r\n\r\n" + behind], direct=direct)
     assert (reading.complete, reading.body) == (True, b"hello")
     assert merger.soiled
     assert reading.connection.trailing_data == (b"", False)

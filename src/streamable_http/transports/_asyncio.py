@@ -35,6 +35,8 @@ class _Wire(asyncio.Protocol):
         self._reading = True
         self.is_written = True
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline: float | None = None  # of that wait, in the loop's time
+        self._timer: asyncio.TimerHandle | None = None
         self.transport: asyncio.Transport = cast("Any", None)
         self.ended = False
         self.error: Exception | None = None
@@ -59,6 +61,8 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended, self.error = True, exc
         self.is_written = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -97,13 +101,35 @@ class _Wire(asyncio.Protocol):
         """
         loop = asyncio.get_running_loop()
         self._waiter = waiter = loop.create_future()
-        timer = None if within is None else loop.call_later(within, _expire, waiter)
+        self._deadline = None if within is None else loop.time() + within
+        self._set_timer(loop)
         try:
             await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Sees to it that something happens at the deadline.
+
+        Most waits end long before theirs. So the timer of an earlier one is left as it is if it
+        rings in time: it finds out then what it rings for.
+        """
+        deadline, timer = self._deadline, self._timer
+        if deadline is None or (timer is not None and timer.when() <= deadline):
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timer = loop.call_at(deadline, self._ring, loop)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        waiter, deadline = self._waiter, self._deadline
+        if waiter is None or waiter.done() or deadline is None:
+            return
+        if loop.time() < deadline:
+            self._set_timer(loop)
+        else:
+            waiter.set_exception(TimeoutError())
 
     def interrupt(self) -> None:
         """Ends the wait."""
@@ -113,11 +139,6 @@ class _Wire(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
 
 
 class AsyncioStream(httpcore.AsyncNetworkStream):

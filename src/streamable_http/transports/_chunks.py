@@ -3,7 +3,8 @@
 Servers send a chunk for each event, and httpx's HTTP parser, which is written in Python, takes
 longer over a chunk than all else takes over the event. So the chunks of a body are taken apart by
 llhttp (httptools), and what one read brought is handed on as a single chunk. The parser behind
-still reads the head, and decides by itself where the message ends.
+still reads the head, and decides by itself where the message ends. Whoever wants the bytes alone
+(`body`) goes past it: it is handed the end of the message then, as if nothing had been in between.
 
 Two parsers are a danger where they read one message differently. Hence:
 
@@ -46,10 +47,13 @@ class ChunkMerger:
 
     Attributes:
         soiled: Whether something came behind a message: the connection must not be used again.
+        merging: Whether the body of a response is being read, and its chunks are taken apart.
     """
 
     def __init__(self) -> None:
-        self.soiled = False
+        self.soiled = self.merging = False
+        self._held = b""  # the first of a body, which came with its head
+        self._due = b""  # what the parser behind is to have next
         self._read: Callable[[bytes], bytes] = self._pass
         self._idle = True  # no exchange is under way
         self._untouched = False  # for good
@@ -87,13 +91,43 @@ class ChunkMerger:
         """
         return self._read(data)
 
+    def ready(self) -> bytes:
+        """What to hand on before anything is received; nothing, if there is nothing.
+
+        Raises:
+            FramingError: As for `received`.
+        """
+        due, self._due = self._due, b""
+        return due or (self._read(self.held()) if self._held else b"")
+
+    def held(self) -> bytes:
+        """The first bytes of a body that came with its head; each is told once."""
+        held, self._held = self._held, b""
+        return held
+
+    def body(self, data: bytes) -> bytes:
+        """The bytes of the body in `data`, without framing; nothing, if there is none.
+
+        Raises:
+            FramingError: As for `received`.
+        """
+        body = self._take(data)
+        if body is None:
+            self._due = data
+            return b""
+        if self._idle:
+            self._due = _LAST
+        elif not body:
+            self.check()
+        return body
+
     def check(self) -> None:
         """Raises the `FramingError` that came behind bytes which were handed on first."""
         if self._failure is not None:
             raise self._failure
 
     def _give_up(self) -> None:
-        self._untouched, self._read = True, self._pass
+        self._untouched, self._read, self.merging = True, self._pass, False
 
     def _pass(self, data: bytes) -> bytes:
         return data
@@ -113,7 +147,11 @@ class ChunkMerger:
         self._head = bytearray()
         self._take_head(head)
         stop = len(data) - behind
-        return data[:stop] + self._read(data[stop:]) if behind else data
+        if self.merging:
+            self._held, data = data[stop:], data[:stop]
+        elif behind:
+            data = data[:stop] + self._read(data[stop:])
+        return data
 
     def _take_head(self, head: bytes) -> None:
         """Decides how the body is read."""
@@ -132,7 +170,7 @@ class ChunkMerger:
             else:
                 self._chunks, self._silent, self._fresh = _Chunks(), 0, True
                 self._tail = _BLANK_LINE
-                self._read = self._merge
+                self._read, self.merging = self._merge, True
         elif length is not None and length.isdigit():
             self._left, self._read = int(length), self._count
             if not self._left:
@@ -150,6 +188,18 @@ class ChunkMerger:
         return data
 
     def _merge(self, data: bytes) -> bytes:
+        body = self._take(data)
+        if body is None:
+            return data
+        merged = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        if self._idle:
+            return merged + _LAST
+        if not merged:
+            self.check()
+        return merged
+
+    def _take(self, data: bytes) -> bytes | None:
+        """The bytes of the body in `data`; None if the parser behind is to have all of it."""
         chunks, fresh = self._chunks, self._fresh
         self._fresh = False
         tail = self._tail = (self._tail + data[-6:])[-6:]
@@ -159,22 +209,18 @@ class ChunkMerger:
             if fresh and not chunks.complete:
                 # All of this body is still at hand, so one parser can have the whole of it.
                 self._give_up()
-                return data
+                return None
             self._fail(f"the response's chunks are malformed: {exc}", unless=chunks.complete)
         body = chunks.taken()
         self._silent = 0 if body else self._silent + len(data)
         if self._silent > _MOST_FRAMING:
             self._fail(f"{self._silent:,} bytes came without one of the body")
-        merged = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         if chunks.complete:
             # llhttp passes over blank lines behind a message, and h11 would not.
             strange = not tail.endswith(_BLANK_LINE) or tail == b"\r\n" * 3
             self.soiled = self.soiled or strange
             self._finish()
-            return merged + _LAST
-        if not merged:
-            self.check()
-        return merged
+        return body
 
     def _fail(self, why: str, *, unless: bool = False) -> None:
         """The framing is broken; or, behind a body that is complete, it is none of the body's."""
@@ -185,7 +231,7 @@ class ChunkMerger:
 
     def _finish(self) -> None:
         self.soiled = self.soiled or self._chunks.begun
-        self._idle, self._read = True, self._pass
+        self._idle, self._read, self.merging = True, self._pass, False
         if self.soiled:
             self._give_up()
 

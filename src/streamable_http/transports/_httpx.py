@@ -12,11 +12,20 @@ import httpx
 
 from ._async import LeasedBackend
 from ._blocking import BlockingBackend, SocketOption
+from ._direct import AsyncDirectBody, DirectBody, can_be_direct
 
 __all__ = ["AsyncHTTPTransport", "HTTPTransport", "environment_proxies"]
 
 # Streams stay open, so a limit on connections would be a limit on streams: there is none.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=5.0)
+
+
+class _Body(DirectBody, httpx.SyncByteStream):
+    pass
+
+
+class _AsyncBody(AsyncDirectBody, httpx.AsyncByteStream):
+    pass
 
 
 class HTTPTransport(httpx.HTTPTransport):
@@ -48,6 +57,13 @@ class HTTPTransport(httpx.HTTPTransport):
             socket_options=socket_options,
         )
         self._pool._network_backend = BlockingBackend()  # see the test of this line
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request. The body of the response comes from the connection, where it can."""
+        response = super().handle_request(request)
+        if wire := can_be_direct(request, response):
+            response.stream = _Body(response.stream, wire, request, httpx)
+        return response
 
 
 class AsyncHTTPTransport(httpx.AsyncHTTPTransport):
@@ -83,6 +99,13 @@ class AsyncHTTPTransport(httpx.AsyncHTTPTransport):
             socket_options=socket_options,
         )
         self._pool._network_backend = LeasedBackend()  # see the test of this line
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request. The body of the response comes from the connection, where it can."""
+        response = await super().handle_async_request(request)
+        if wire := can_be_direct(request, response):
+            response.stream = _AsyncBody(response.stream, wire, request, httpx)
+        return response
 
 
 def environment_proxies() -> dict[str, str | None]:

@@ -9,12 +9,21 @@ from typing import Any
 import httpx2
 
 from ._blocking import SocketOption
+from ._direct import AsyncDirectBody, DirectBody, can_be_direct
 from ._translated import AsyncTranslatedBackend, TranslatedBackend
 
 __all__ = ["AsyncHTTPTransport", "HTTPTransport"]
 
 # As for httpx: a limit on connections would be a limit on streams.
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=5.0)
+
+
+class _Body(DirectBody, httpx2.SyncByteStream):
+    pass
+
+
+class _AsyncBody(AsyncDirectBody, httpx2.AsyncByteStream):
+    pass
 
 
 class HTTPTransport(httpx2.HTTPTransport):
@@ -46,6 +55,13 @@ class HTTPTransport(httpx2.HTTPTransport):
             socket_options=socket_options,
         )
         self._pool._network_backend = TranslatedBackend()  # see the test of this line
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends a request. The body of the response comes from the connection, where it can."""
+        response = super().handle_request(request)
+        if wire := can_be_direct(request, response):
+            response.stream = _Body(response.stream, wire, request, httpx2)
+        return response
 
 
 class AsyncHTTPTransport(httpx2.AsyncHTTPTransport):
@@ -81,3 +97,10 @@ class AsyncHTTPTransport(httpx2.AsyncHTTPTransport):
             socket_options=socket_options,
         )
         self._pool._network_backend = AsyncTranslatedBackend()  # see the test of this line
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends a request. The body of the response comes from the connection, where it can."""
+        response = await super().handle_async_request(request)
+        if wire := can_be_direct(request, response):
+            response.stream = _AsyncBody(response.stream, wire, request, httpx2)
+        return response

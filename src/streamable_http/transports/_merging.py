@@ -11,6 +11,9 @@ from ._chunks import ChunkMerger, FramingError
 
 __all__ = ["AsyncMergingStream", "MergingStream"]
 
+_USUAL, _LARGE = 64 * 1024, 256 * 1024
+"""How much is asked for at once. The parser behind takes whatever comes."""
+
 
 class _Merging:
     """What both faces know: the connection underneath, and what came and went on it."""
@@ -18,20 +21,52 @@ class _Merging:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._merger = ChunkMerger()
+        self._size = _USUAL
 
     def get_extra_info(self, info: str) -> Any:
         # A connection that has something to read before it was asked is not taken from the pool.
         return (info == "is_readable" and self._merger.soiled) or self._inner.get_extra_info(info)
 
-    def _check(self) -> None:
+    @property
+    def merges(self) -> bool:
+        """Whether the body that comes next can be read without its framing."""
+        return self._merger.merging
+
+    def _ready(self) -> bytes:
+        """What is to be handed on before anything else."""
+        try:
+            self._merger.check()
+            return self._merger.ready()
+        except FramingError as exc:
+            raise httpcore.RemoteProtocolError(str(exc)) from exc
+
+    def _most(self, asked: int) -> int:
+        # Less than the parser asks for is what a proxy is greeted with, and may be all there is.
+        return asked if asked < _USUAL else self._size
+
+    def _came(self, data: bytes) -> None:
+        """Where much comes at once, more is asked for: large bodies come in fewer pieces."""
+        self._size = _LARGE if len(data) > _USUAL // 2 else _USUAL
+
+    def _received(self, data: bytes) -> bytes:
+        self._came(data)
+        try:
+            return self._merger.received(data)
+        except FramingError as exc:
+            raise httpcore.RemoteProtocolError(str(exc)) from exc
+
+    def _held(self) -> bytes:
+        """The first bytes of a body, which came with its head."""
         try:
             self._merger.check()
         except FramingError as exc:
             raise httpcore.RemoteProtocolError(str(exc)) from exc
+        return self._merger.held()
 
-    def _received(self, data: bytes) -> bytes:
+    def _body(self, data: bytes) -> bytes:
+        self._came(data)
         try:
-            return self._merger.received(data)
+            return self._merger.body(data)
         except FramingError as exc:
             raise httpcore.RemoteProtocolError(str(exc)) from exc
 
@@ -45,11 +80,26 @@ class MergingStream(_Merging, httpcore.NetworkStream):
         return inner if _speaks_http2(inner) else cls(inner)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._check()
+        if ready := self._ready():
+            return ready
         # The lease is asked before each wait: framing alone does not hold up the clocks.
-        while data := self._inner.read(max_bytes, timeout):
+        while data := self._inner.read(self._most(max_bytes), timeout):
             if merged := self._received(data):
                 return merged
+        return b""
+
+    def read_body(self, timeout: float | None) -> bytes:
+        """The next bytes of a body that `merges`, past the parser behind.
+
+        Nothing once there are no more of them, for whatever reason: it is the parser's to say.
+        """
+        held = self._held()
+        while self._merger.merging:
+            data, held = held or self._inner.read(self._size, timeout), b""
+            if not data:
+                break
+            if body := self._body(data):
+                return body
         return b""
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -77,10 +127,22 @@ class AsyncMergingStream(_Merging, httpcore.AsyncNetworkStream):
         return inner if _speaks_http2(inner) else cls(inner)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._check()
-        while data := await self._inner.read(max_bytes, timeout):
+        if ready := self._ready():
+            return ready
+        while data := await self._inner.read(self._most(max_bytes), timeout):
             if merged := self._received(data):
                 return merged
+        return b""
+
+    async def read_body(self, timeout: float | None) -> bytes:
+        """The same for tasks: see `MergingStream.read_body`."""
+        held = self._held()
+        while self._merger.merging:
+            data, held = held or await self._inner.read(self._size, timeout), b""
+            if not data:
+                break
+            if body := self._body(data):
+                return body
         return b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -16,6 +16,7 @@ import httpcore2
 
 from ._async import LeasedBackend
 from ._blocking import BlockingBackend, SocketOption
+from ._direct import twin
 
 __all__ = ["AsyncTranslatedBackend", "TranslatedBackend"]
 
@@ -25,24 +26,18 @@ def _translated() -> Generator[None]:
     try:
         yield
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as exc:
-        raise _twin(exc) from exc
-
-
-def _twin(exc: Exception) -> Exception:
-    """The error of httpcore2 that has the name of httpcore's."""
-    kind: type[Exception] = getattr(httpcore2, type(exc).__name__)
-    return kind(str(exc))
+        raise twin(exc, httpcore2) from exc
 
 
 class _Stream(httpcore2.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
+        self.inner = self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:  # not `_translated`: it would cost as much as all else here
             return self._inner.read(max_bytes, timeout)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as exc:
-            raise _twin(exc) from exc
+            raise twin(exc, httpcore2) from exc
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         with _translated():
@@ -95,13 +90,13 @@ class TranslatedBackend(httpcore2.NetworkBackend):
 
 class _AsyncStream(httpcore2.AsyncNetworkStream):
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
+        self.inner = self._inner = inner
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             return await self._inner.read(max_bytes, timeout)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as exc:
-            raise _twin(exc) from exc
+            raise twin(exc, httpcore2) from exc
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         with _translated():
