@@ -67,6 +67,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def speed_guard(session: nox.Session) -> None:
+    """Whether the decoders have become slower, as ratios against plain loops in one process."""
+    session.install("-e.")
+    session.run("python", "benchmarks/guard.py", *session.posargs)
+
+
+@nox.session
 def simulate(session: nox.Session) -> None:
     """Streams in virtual time under 50,000 seeds and every small case; `-- 1000000` plays more."""
     session.install("-e.")

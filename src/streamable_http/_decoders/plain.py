@@ -75,18 +75,31 @@ class _Decoded(_Items[T], Iterator[T]):
         super().__init__(decoder)
         self._chunks = iter(chunks)
 
+    def __iter__(self) -> Iterator[T]:
+        # A generator hands a batch out without a call of ours for each item.
+        while True:
+            yield from self._ready
+            if not self._load():
+                return
+
     def __next__(self) -> T:
         while True:
             for item in self._ready:
                 return item
-            if not self._pass_batch():
+            if not self._load():
                 raise StopIteration
-            try:
-                chunk = next(self._chunks)
-            except StopIteration:
-                self._finish()
-            else:
-                self._feed(chunk)
+
+    def _load(self) -> bool:
+        """Goes on to the next batch; whether there is one."""
+        if not self._pass_batch():
+            return False
+        try:
+            chunk = next(self._chunks)
+        except StopIteration:
+            self._finish()
+        else:
+            self._feed(chunk)
+        return True
 
 
 class _AsyncDecoded(_Items[T], AsyncIterator[T]):
