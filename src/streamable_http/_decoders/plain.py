@@ -75,7 +75,7 @@ class _Decoded(_Items[T], Iterator[T]):
         super().__init__(decoder)
         self._chunks = iter(chunks)
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[T]:  # noqa: PYI034  # not itself, but what goes on with it
         # A generator hands a batch out without a call of ours for each item.
         while True:
             yield from self._ready
