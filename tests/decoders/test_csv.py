@@ -306,6 +306,8 @@ def test_one_can_begin_behind_any_row_that_knows_the_header() -> None:
     assert read(b"1,2\n", given, offset=9, headers=present).items == [{"a": "1", "b": "2"}]
     with pytest.raises(ConfigurationError, match="whose header is no list of names"):
         CSV().build(Context(offset=9, head="{}"))
+    with pytest.raises(ConfigurationError, match="does not fit this decoder: the header has no"):
+        CSV(rename={"c": "d"}).build(Context(offset=9, head='["a"]'))
 
 
 @pytest.mark.parametrize(

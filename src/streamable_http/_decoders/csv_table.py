@@ -199,7 +199,13 @@ class _TableEngine(Engine[T]):
             )
         if context.offset and comes and self._columns is None and context.head:
             self.head = context.head
-            self._columns = self._named(from_head(context.head))
+            cells = from_head(context.head)
+            try:
+                self._columns = self._named(cells)
+            except ValueError as exc:
+                raise ConfigurationError(
+                    f"start= is a cursor of a table whose header does not fit this decoder: {exc}"
+                ) from exc
         self.starts_at_records = not comes or self._columns is not None
         return comes and not (context.offset and self._columns is not None)
 
