@@ -35,7 +35,12 @@ http {{
     fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
-    types {{ application/x-ndjson ndjson; text/plain txt; application/octet-stream bin; }}
+    types {{
+        application/x-ndjson ndjson;
+        text/csv csv;
+        text/plain txt;
+        application/octet-stream bin;
+    }}
     nchan_message_buffer_length 10000;
     server {{
         listen 127.0.0.1:{port};
@@ -57,6 +62,11 @@ http {{
         }}
         location ~ ^/raw/(\\w+)$ {{
             nchan_subscriber http-raw-stream;
+            nchan_channel_id $1;
+            nchan_subscriber_first_message oldest;
+        }}
+        location ~ ^/multipart/(\\w+)$ {{
+            nchan_subscriber http-multipart;
             nchan_channel_id $1;
             nchan_subscriber_first_message oldest;
         }}

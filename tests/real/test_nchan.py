@@ -17,6 +17,7 @@ from streamable_http import (
     ContentTypeError,
     Cursor,
     Gap,
+    Multipart,
     NoResume,
     RetryPolicy,
     SSEData,
@@ -169,6 +170,28 @@ async def test_lines_without_a_type_need_a_decoder(
         ) as stream:
             assert await stream.collect() == numbers()
     assert stream.stats.ended == "terminal"
+
+
+async def test_parts_come_as_they_are_published_and_a_cut_is_seen(
+    pulled: Face, served: Nginx, channel: str
+) -> None:
+    """The server never writes the closing boundary: only a terminal tells the end."""
+    url = f"/multipart/{channel}"
+    async with pulled.client() as client:
+        last = {"terminal": lambda part: part.body == b"[DONE]"}
+        async with client.stream("GET", served.url + url, decoder=Multipart(), **last) as stream:
+            parts = await stream.collect()
+        assert [part.body for part in parts[:-1]] == [b'{"n":%d}' % n for n in range(COUNT)]
+        assert {part.headers["content-type"] for part in parts} == {"application/json"}
+        with (
+            CuttingProxy(served.port, Cut(1500)) as proxy,
+            pytest.raises(StreamTruncated) as caught,
+        ):
+            async with client.stream("GET", proxy.url + url, **last) as stream:
+                await stream.collect()
+    items = caught.value.items
+    assert [part.body for part in items] == [b'{"n":%d}' % n for n in range(len(items))]
+    assert 0 < len(items) < COUNT
 
 
 async def test_lines_without_positions_that_were_cut_are_an_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
@@ -102,6 +103,32 @@ async def test_records_cut_anywhere_go_on_at_the_byte(
     assert ranges[:2] == [None, "bytes=10001-"]
     assert len(set(ranges)) >= 4  # a reset may take with it what it followed
     assert len(set(proxy.sent("If-Range")[1:])) == 1
+
+
+async def test_a_table_cut_within_cells_and_restarted_within_rows_is_whole(
+    own: Face, served: Nginx
+) -> None:
+    path = served.files / f"table{next(_names)}.csv"
+    rows = [{"n": str(n), "text": f'"{n}",\r\n' * (n % 3)} for n in range(COUNT)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["n", "text"])
+        writer.writeheader()
+        writer.writerows(rows)
+    got: list[Any] = []
+    cursor: Cursor | None = None
+    with CuttingProxy(served.port, *every(1, 6, 7, 40_001, 20_000)) as proxy:
+        async with own.client() as client:
+            for count in (1000, 1500, COUNT):
+                url = f"{proxy.url}/plain/{path.name}"
+                async with client.stream("GET", url, start=cursor) as stream:
+                    async for row in stream:
+                        got.append(row)
+                        if len(got) == count:
+                            stream.ack()
+                            break
+                    cursor = stream.cursor
+    assert got == rows
+    assert proxy.made == 5
 
 
 async def test_bytes_arrive_whole(own: Face, served: Nginx, blob: Path) -> None:

@@ -225,7 +225,7 @@ def _parts(texts: Sequence[str], noise: bool, rng: Random) -> Resource:
     heads = [b"", b"Content-Type: text/plain\r\nX: \r\n more\r\n"] if noise else [b""]
     bodies, blocks = [], []
     for number, text in enumerate(texts, 1):
-        body = text.encode() + rng.choice((b"", b"\r\n--nextdoor", b"\r\n", b"\n--")) * noise
+        body = text.encode() + rng.choice((b"", b"\r\n--nex", b"\r\n", b"\n--")) * noise
         length = b"Content-Length: %d\r\n" % len(body) if noise and rng.random() < 0.3 else b""
         last = b"--" if number == len(texts) else b""
         bodies.append(body)

@@ -13,7 +13,7 @@ from .convert import bad_item
 from .engine import BadItem, Batch, Context, Engine, Position, Spec, cut_in, too_large
 from .line_engine import EndMarks
 from .media_types import parse_content_type
-from .multipart_syntax import BLANK_LINE, NO_HEADERS, Boundary, Delimiter, Malformed, OpenPart
+from .multipart_syntax import BLANK_LINE, NO_HEADERS, Boundary, Malformed, OpenPart
 
 __all__ = ["Multipart", "Part"]
 
@@ -35,12 +35,12 @@ class Part:
 class Multipart(Spec[Part]):
     """Decodes a multipart body (`multipart/mixed`, `multipart/x-mixed-replace`) into its parts.
 
-    A part is delivered with the boundary behind it, or with its last byte if it has a
-    `Content-Length`; a boundary must follow then. CRLF and LF are read alike, the preamble and
-    the epilogue are passed over. The closing boundary proves that the parts are complete, even
-    where HTTP does not: `stats.ended` is "terminal" then. Without it the body is cut, and
-    `StreamTruncated` is raised, except in `multipart/x-mixed-replace`, which may end behind any
-    part if HTTP proves that the body is complete.
+    A part is delivered with the boundary behind it, without waiting for what comes then, or with
+    its last byte if it has a `Content-Length`; a boundary must follow then. CRLF and LF are read
+    alike, the preamble and the epilogue are passed over. The closing boundary proves that the
+    parts are complete, even where HTTP does not: `stats.ended` is "terminal" then. Without it the
+    body is cut, and `StreamTruncated` is raised, except in `multipart/x-mixed-replace`, which may
+    end behind any part if HTTP proves that the body is complete.
 
     Headers that are none make the part a `DecodeError`, or are passed over with
     `on_bad_item="skip"`. `Limits(max_item_bytes)` bounds a part with its headers.
@@ -81,7 +81,8 @@ def _check_boundary(boundary: object) -> None:
 
 class _At(Enum):
     PREAMBLE = auto()
-    DELIMITER = auto()  # behind a body: a line break and the boundary are to come
+    BREAK = auto()  # behind a body: a line break and a boundary are to come
+    BOUNDARY = auto()  # behind a boundary, on its line
     HEADERS = auto()
     BODY = auto()
     EPILOGUE = auto()
@@ -97,9 +98,9 @@ class _PartsEngine(Engine[Part]):
         self._proves_end = context.terminal is None
         self._limit = context.limits.max_item_bytes
         self._on_bad_item: BadItem = context.on_bad_item
-        self._at = _At.DELIMITER if context.offset else _At.PREAMBLE
+        self._at = _At.BREAK if context.offset else _At.PREAMBLE
         self._data = bytearray()  # what is not read yet
-        self._seen = 0  # up to where no delimiter begins in it
+        self._seen = 0  # up to where no boundary begins in it
         self._offset = context.offset  # where it starts
         self._open = OpenPart()
         self._index = 0
@@ -133,7 +134,7 @@ class _PartsEngine(Engine[Part]):
         if self._over:
             return batch
         self._over = True
-        between = self._at in {_At.PREAMBLE, _At.DELIMITER, _At.HEADERS}
+        between = self._at not in {_At.BODY, _At.EPILOGUE}
         if self._at is _At.EPILOGUE:
             batch.ended = self._proves_end and not framed
         elif not (self._replaces and framed and between and not self._data.strip(b"\r\n")):
@@ -147,8 +148,10 @@ class _PartsEngine(Engine[Part]):
         match self._at:
             case _At.PREAMBLE:
                 return self._read_preamble()
-            case _At.DELIMITER:
-                return self._read_delimiter()
+            case _At.BREAK:
+                return self._read_break()
+            case _At.BOUNDARY:
+                return self._read_boundary()
             case _At.HEADERS:
                 return self._read_headers()
             case _At.BODY:
@@ -166,30 +169,35 @@ class _PartsEngine(Engine[Part]):
         if self._offset == 0:
             if self._boundary.may_begin(self._data):
                 return False
-            first = self._boundary.at_start(self._data)
-            if first is not None:
+            if first := self._boundary.at_start(self._data):
                 return self._enter(first)
-        found, searched = self._boundary.find(self._data, 0)
-        if found is not None:
-            return self._enter(found)
+        searched, behind = self._boundary.find(self._data, 0)
+        if behind:
+            return self._enter(behind)
         self._pass(searched)
         return False
 
-    def _read_delimiter(self) -> bool:
+    def _read_break(self) -> bool:
         breaks = len(self._data) - len(self._data.lstrip(b"\r\n"))
         line = self._data[breaks:]
         if not line or self._boundary.may_begin(line):
             return False
-        found = self._boundary.at_start(line)
-        if found is None:
+        size = self._boundary.at_start(line)
+        if not size:
             raise Malformed("behind a body comes no boundary")
-        self._pass(breaks)
-        return self._enter(found)
+        return self._enter(breaks + size)
 
-    def _enter(self, found: Delimiter) -> bool:
-        self._pass(found.stop)
-        self._at = _At.EPILOGUE if found.closing else _At.HEADERS
+    def _enter(self, behind: int) -> bool:
+        self._pass(behind)
+        self._at = _At.BOUNDARY
         return True
+
+    def _read_boundary(self) -> bool:
+        end, closing = self._boundary.rest_of_line(self._data)
+        if end:
+            self._pass(end)
+            self._at = _At.EPILOGUE if closing else _At.HEADERS
+        return end > 0
 
     def _read_headers(self) -> bool:
         match = NO_HEADERS.match(self._data) or BLANK_LINE.search(self._data, self._seen)
@@ -214,17 +222,18 @@ class _PartsEngine(Engine[Part]):
             if size < length:
                 return False
             self._deliver(1 + length, batch)
-            self._at = _At.DELIMITER
+            self._at = _At.BREAK
             return True
-        found, self._seen = self._boundary.find(self._data, self._seen)
+        stop, behind = self._boundary.find(self._data, self._seen)
         # What is read so far may end with the CR before a boundary.
-        if (self._seen - 1 if found is None else found.start) - 1 > self._limit:
+        if stop - 1 - (not behind) > self._limit:
             raise self._outgrown("a part")
-        if found is None:
+        if not behind:
+            self._seen = stop
             return False
-        start = max(found.start, 1)
-        self._deliver(start, batch)
-        return self._enter(found._replace(stop=found.stop - start))
+        stop = max(stop, 1)
+        self._deliver(stop, batch)
+        return self._enter(behind - stop)
 
     def _deliver(self, stop: int, batch: Batch[Part]) -> None:
         """Hands over the part whose body ends at `stop`, and begins with the second byte."""

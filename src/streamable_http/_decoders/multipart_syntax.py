@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from attrs import frozen
 
 from .._values import Headers
 
-__all__ = ["BLANK_LINE", "NO_HEADERS", "Boundary", "Delimiter", "Malformed", "OpenPart"]
+__all__ = ["BLANK_LINE", "NO_HEADERS", "Boundary", "Malformed", "OpenPart"]
 
 NO_HEADERS = re.compile(rb"\r?\n")
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 _LONGEST_LINE = 1_000
-_CR, _LF = b"\r\n"
+_CR = ord("\r")
 _rest_of_line = re.compile(rb"(--)|[ \t]{0,99}+(\r?)\n")
 _start_of_rest = re.compile(rb"-?|[ \t]{0,99}+\r?")
 _header = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:[ \t]*+([^\r\n]*+)")
@@ -27,22 +26,11 @@ class Malformed(Exception):
     """The body is no multipart body, and nothing behind this place can be trusted."""
 
 
-class Delimiter(NamedTuple):
-    """A line that separates two parts.
-
-    Attributes:
-        start: The index where what is before it ends, in front of its line break.
-        stop: The index where what follows it begins.
-        closing: Whether it says that no part follows.
-    """
-
-    start: int
-    stop: int
-    closing: bool
-
-
 class Boundary:
-    """Finds the delimiters of one body.
+    """Finds the boundaries of one body, each at the beginning of a line.
+
+    What follows on that line does not matter for what is one (RFC 2046, section 5.1.1), so that a
+    part ends with it, and need not wait for the line to end.
 
     Args:
         name: The boundary; "" for the one of the body's first line.
@@ -54,28 +42,24 @@ class Boundary:
         self._other = name.encode() if name.startswith("--") else b""
         self._crlf = True
 
-    def at_start(self, data: bytes | bytearray) -> Delimiter | None:
-        """The delimiter that `data` begins with."""
+    def at_start(self, data: bytes | bytearray) -> int:
+        """The size of the boundary that `data` begins with, or 0."""
         for line in filter(None, (self._line, self._other)):
-            rest = _rest_of_line.match(data, len(line)) if data.startswith(line) else None
-            if rest is not None:
+            if data.startswith(line):
                 self._line, self._other = line, b""
-                return self._delimiter(0, rest)
-        return None
+                return len(line)
+        return 0
 
     def may_begin(self, data: bytes | bytearray) -> bool:
-        """Whether `data` is the beginning of a delimiter, and not all of it.
+        """Whether `data` is the beginning of a boundary, and not all of it.
 
         Raises:
             Malformed: No boundary is known, and `data` does not begin with one.
         """
         if not self._line:
             return not self._learn(data)
-        return any(
-            line.startswith(data)
-            or (data.startswith(line) and _start_of_rest.fullmatch(data, len(line)))
-            for line in filter(None, (self._line, self._other))
-        )
+        lines = filter(None, (self._line, self._other))
+        return any(line.startswith(data) and line != data for line in lines)
 
     def _learn(self, data: bytes | bytearray) -> bool:
         end = data.find(b"\n")
@@ -87,28 +71,38 @@ class Boundary:
             self._line = bytes(line).rstrip(b" \t\r")
         return end >= 0
 
-    def find(self, data: bytearray, start: int) -> tuple[Delimiter | None, int]:
-        """The first delimiter behind a line break, at `start` or later.
+    def find(self, data: bytearray, start: int) -> tuple[int, int]:
+        """The first boundary behind a line break, at `start` or later.
 
         Returns:
-            It, if it is there; and up to where there is none, nor the beginning of one.
+            Where what is before that line break ends, and where what is behind the boundary
+            begins; or, where there is none, up to where there is not even the beginning of one,
+            and 0.
         """
         needle = b"\n" + self._line
-        while (at := data.find(needle, start)) >= 0:
-            behind = at + len(needle)
-            rest = _rest_of_line.match(data, behind)
-            if rest is not None:
-                with_cr = self._crlf and at > 0 and data[at - 1] == _CR
-                return self._delimiter(at - with_cr, rest), at
-            if _start_of_rest.fullmatch(data, behind):
-                return None, at
-            start = at + 1
-        return None, max(len(data) - len(needle) + 1, start)
+        at = data.find(needle, start)
+        if at < 0:
+            return max(len(data) - len(needle) + 1, start), 0
+        with_cr = self._crlf and at > 0 and data[at - 1] == _CR
+        return at - with_cr, at + len(needle)
 
-    def _delimiter(self, start: int, rest: re.Match[bytes]) -> Delimiter:
-        if not rest[1]:
-            self._crlf = bool(rest[2])
-        return Delimiter(start, rest.end(), bool(rest[1]))
+    def rest_of_line(self, data: bytearray) -> tuple[int, bool]:
+        """What follows a boundary on its line.
+
+        Returns:
+            Where that ends, or 0 if it has not come yet; and whether it says that no part follows.
+
+        Raises:
+            Malformed: It is neither that nor a line end.
+        """
+        match = _rest_of_line.match(data)
+        if match is not None:
+            closing = bool(match[1])
+            self._crlf = bool(match[2]) if not closing else self._crlf
+            return match.end(), closing
+        if not _start_of_rest.fullmatch(data):
+            raise Malformed("behind a boundary comes neither a line end nor `--`")
+        return 0, False
 
 
 @frozen
