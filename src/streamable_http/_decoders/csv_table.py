@@ -183,6 +183,7 @@ class _TableEngine(Engine[T]):
         self._tail = bytearray()  # the unfinished record
         self._open = OpenRecord(self._syntax)  # how far that was read
         self._misquoted: int | None = None  # where in it the quotes are wrong
+        self._read_ahead: tuple[bytes, list[list[str]]] | None = None  # a block, and its rows
         self._offset = context.offset  # where it starts
         self._index = 0  # rows so far, bad ones included
         self._over = False
@@ -259,12 +260,25 @@ class _TableEngine(Engine[T]):
         if start < 0:
             self._tail += data
             return b""
-        whole = self._syntax.whole(data, start)
+        # Most often the last line end of a piece is the end of a row. If reading up to there shows
+        # that it is, nobody has to look for it; else the records are found by themselves.
+        whole = max(data.rfind(b"\n") + 1, start)
         block = bytes(self._tail) + data[:whole] if self._tail else data[:whole]
+        if data.find(b'"', start) >= 0 and not self._can_be_read(block):
+            whole = self._syntax.whole(data, start)
+            block = bytes(self._tail) + data[:whole] if self._tail else data[:whole]
         self._tail, self._open = bytearray(), OpenRecord(self._syntax)
         self._scan(data[whole:])
         self._tail += data[whole:]
         return block
+
+    def _can_be_read(self, block: bytes) -> bool:
+        """Whether this is whole, well-formed records; keeps what they hold for `_read_many`."""
+        try:
+            self._read_ahead = block, self._cells(block)
+        except (ValueError, csv.Error):
+            self._read_ahead = None
+        return self._read_ahead is not None
 
     def _scan(self, data: bytes) -> int:
         """The index behind the end of the open record, which goes on with `data`, or -1."""
@@ -305,7 +319,9 @@ class _TableEngine(Engine[T]):
         if special or len(block) > self._limit:
             return False
         try:
-            items = self._items(self._cells(block))
+            ahead, self._read_ahead = self._read_ahead, None
+            known = ahead is not None and ahead[0] is block
+            items = self._items(ahead[1] if ahead and known else self._cells(block))
         except Exception:  # read one by one, they show which it is
             return False
         ends = cast("Ends", batch.marks)
@@ -320,9 +336,10 @@ class _TableEngine(Engine[T]):
     def _cells(self, block: bytes) -> list[list[str]]:
         """The rows of records that are well-formed; raises if it is not sure to read them right."""
         text = block.decode(self._codec)
-        if text.count("\r") != text.count("\r\n"):
-            raise ValueError  # to the reader that is a line end
-        rows = list(csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter))
+        if "\r\r" in text:
+            raise ValueError  # the reader takes all of them for one line end, and no error tells
+        lines = io.StringIO(text, newline="\n")
+        rows = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
         return [row for row in rows if row] if [] in rows else rows
 
     def _items(self, rows: list[list[Any]]) -> list[T]:
@@ -335,7 +352,7 @@ class _TableEngine(Engine[T]):
         if set(map(len, rows)) - {len(columns)}:
             raise ValueError
         if self._rows.by_name:
-            return self._rows.convert_all([dict(zip(columns, row, strict=True)) for row in rows])
+            return self._rows.convert_all([dict(zip(columns, row, strict=False)) for row in rows])
         return self._rows.convert_all(rows)
 
     def _read_all(self, records: Iterable[bytes], batch: Batch[T]) -> None:
