@@ -19,6 +19,7 @@ from streamable_http import (
     Gap,
     Multipart,
     NoResume,
+    Part,
     RetryPolicy,
     SSEData,
     StatusError,
@@ -172,14 +173,19 @@ async def test_lines_without_a_type_need_a_decoder(
     assert stream.stats.ended == "terminal"
 
 
+def says_done(part: Part) -> bool:
+    return part.body == b"[DONE]"
+
+
 async def test_parts_come_as_they_are_published_and_a_cut_is_seen(
     pulled: Face, served: Nginx, channel: str
 ) -> None:
     """The server never writes the closing boundary: only a terminal tells the end."""
     url = f"/multipart/{channel}"
     async with pulled.client() as client:
-        last = {"terminal": lambda part: part.body == b"[DONE]"}
-        async with client.stream("GET", served.url + url, decoder=Multipart(), **last) as stream:
+        async with client.stream(
+            "GET", served.url + url, decoder=Multipart(), terminal=says_done
+        ) as stream:
             parts = await stream.collect()
         assert [part.body for part in parts[:-1]] == [b'{"n":%d}' % n for n in range(COUNT)]
         assert {part.headers["content-type"] for part in parts} == {"application/json"}
@@ -187,7 +193,7 @@ async def test_parts_come_as_they_are_published_and_a_cut_is_seen(
             CuttingProxy(served.port, Cut(1500)) as proxy,
             pytest.raises(StreamTruncated) as caught,
         ):
-            async with client.stream("GET", proxy.url + url, **last) as stream:
+            async with client.stream("GET", proxy.url + url, terminal=says_done) as stream:
                 await stream.collect()
     items = caught.value.items
     assert [part.body for part in items] == [b'{"n":%d}' % n for n in range(len(items))]
