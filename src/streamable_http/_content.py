@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 from ._errors import ContentTypeError, DecodeError, LimitExceeded, StreamTruncated
 from ._values import Headers, Limits
 
-__all__ = ["CODINGS", "ContentDecoder", "content_decoder"]
+__all__ = ["CODINGS", "ContentDecoder", "content_decoder", "portions"]
 
 _PIECE = 64 * 1024  # of output: what is inflated at once
 _SLICE = 16 * 1024  # of input: zlib copies what it leaves of it
@@ -51,6 +51,15 @@ def content_decoder(headers: Headers, limits: Limits) -> ContentDecoder:
         )
     # They are named in the order they were applied in.
     return ContentDecoder([_STAGES[name]() for name in reversed(names)], limits)
+
+
+def portions(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes, at most `size` of them at once."""
+    for piece in pieces:
+        if len(piece) <= size:
+            yield piece
+        else:
+            yield from (piece[at : at + size] for at in range(0, len(piece), size))
 
 
 class ContentDecoder:

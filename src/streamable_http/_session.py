@@ -13,16 +13,10 @@ from typing import Generic, TypeVar
 
 from ._allowance import Allowance
 from ._asking import Asking
-from ._content import content_decoder
+from ._content import content_decoder, portions
 from ._decoders.adapted import Adapted
 from ._decoders.choose import build_engine
-from ._decoders.engine import (
-    Batch,
-    Context,
-    Engine,
-    Position,
-    Spec,
-)
+from ._decoders.engine import Batch, Context, Engine, Position, Spec
 from ._decoders.watch import watch
 from ._effects import Close, Effect, Emit, Read, Sleep, Steps
 from ._errors import (
@@ -183,7 +177,7 @@ class Session(Generic[T]):
             self._tally.bytes += size
             self._connection_bytes += size
             self._way.received(size)
-            for piece in content.feed(data):
+            for piece in portions(content.feed(data), engine.portion):
                 admitted, over = self._allowance.admit(piece)
                 if (yield from self._deliver(engine.feed(admitted))):
                     yield from Close(drain=True)

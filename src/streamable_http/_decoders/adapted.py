@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
@@ -23,6 +24,8 @@ class Adapted(Engine[T]):
         decoder: The decoder, a `PositionedDecoder` if it has an `offset`.
         offset: Bytes of the body before the first that comes.
     """
+
+    portion = sys.maxsize  # it gets the bytes as they come
 
     def __init__(self, decoder: Decoder[T], offset: int = 0) -> None:
         self._decoder = decoder

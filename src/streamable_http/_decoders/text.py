@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar
 
 import msgspec
@@ -78,6 +79,7 @@ class _LinesOfText(LineEngine[str]):
 
 class _Chunks(Engine[bytes]):
     starts_at_records = True
+    portion = sys.maxsize
 
     def __init__(self, offset: int) -> None:
         self._offset = offset
@@ -95,6 +97,7 @@ class _Chunks(Engine[bytes]):
 
 class _WholeLines(Engine[bytes]):
     starts_at_records = True
+    portion = sys.maxsize
 
     def __init__(self, context: Context) -> None:
         self._limit = context.limits.max_item_bytes
