@@ -120,6 +120,9 @@ class Session(Generic[T]):
 
     def reply(self, value: object = None) -> None:
         """The effect was performed, with this result."""
+        # Lets go of a batch that was consumed before the next is decoded: with two of them alive
+        # the garbage collector comes around for each.
+        self.effect = _READ
         try:
             self.effect = self._steps.send(value)
         except BaseException as exc:
