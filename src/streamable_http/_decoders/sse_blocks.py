@@ -89,28 +89,30 @@ def as_text(value: str | bytes) -> str:
 
 
 def _only_data(region: bytes, separator: bytes, *, text: bool) -> Plain | None:
-    """Blocks that are one `data` line each: proven by the number of line ends."""
+    """Blocks that are one `data` line each: proven by values without a line end."""
     name = b"data: "
     if not region.startswith(name):
         name = b"data:"
         # A value that begins with a space would lose it.
         if not region.startswith(name) or region.find(b"\ndata: ") >= 0:
             return None
-    values, is_ascii = region[len(name) : -len(separator)], region.isascii()
+    values, between = region[len(name) : -len(separator)], separator + name
+    utf8 = _as_utf8(values) if text or not region.isascii() else ""
     payloads: list[Any]
-    if text and is_ascii:
-        payloads = values.decode().split((separator + name).decode())
+    # (To search what is joined is far cheaper than to count the line ends there are.)
+    if text and utf8 is not None:
+        payloads = utf8.split(between.decode())
+        joined = "".join(payloads)
+        if "\n" in joined or "\r" in joined:
+            return None
     else:
-        payloads = values.split(separator + name)
-    line_ends = 2 * len(payloads)
-    if region.count(b"\n") != line_ends:
-        return None
-    if region.find(b"\r") >= 0 and (separator is _LF or region.count(b"\r") != line_ends):
-        return None
-    if text and not is_ascii:
-        payloads = list(map(as_text, payloads))
-    known = is_ascii or (not text and _is_utf8(region))
-    return Plain(None, payloads, None, len(region), separator, known)
+        payloads = values.split(between)
+        inside = b"".join(payloads)
+        if b"\n" in inside or b"\r" in inside:
+            return None
+        if text:
+            payloads = list(map(as_text, payloads))
+    return Plain(None, payloads, None, len(region), separator, utf8 is not None)
 
 
 def _with_fields(region: bytes, separator: bytes, *, text: bool) -> Plain | None:
@@ -123,11 +125,11 @@ def _with_fields(region: bytes, separator: bytes, *, text: bool) -> Plain | None
             return None
     if region.find(b"\r") >= 0:
         return None
-    is_ascii = region.isascii()
+    utf8 = _as_utf8(region)
     rows: list[tuple[Any, ...]]
-    rows = _str_blocks(region.decode()) if text and is_ascii else _bytes_blocks(region)
-    rest = len(rows[-1][5])
-    if rest:
+    rows = _bytes_blocks(region) if utf8 is None or not text else _str_blocks(utf8)
+    unread: str | bytes = rows[-1][5]
+    if unread:
         rows.pop()
     if not rows:
         return None
@@ -137,10 +139,10 @@ def _with_fields(region: bytes, separator: bytes, *, text: bool) -> Plain | None
     kinds = [row[1] for row in rows]
     names = {kind: as_text(kind) or "message" for kind in set(kinds)}
     payloads = [row[3] for row in rows]
-    if text and not is_ascii:
+    if text and utf8 is None:
         payloads = list(map(as_text, payloads))
         ids = list(map(as_text, ids))
-    size = len(region) - rest
+    size = len(region) - len(unread if isinstance(unread, bytes) else unread.encode())
     if separator is _CRLF:
         size += region.count(b"\n", 0, size)
     return Plain(
@@ -149,13 +151,12 @@ def _with_fields(region: bytes, separator: bytes, *, text: bool) -> Plain | None
         ids if ids[0] else None,
         size,
         separator,
-        is_ascii or (not text and _is_utf8(region)),
+        utf8 is not None,
     )
 
 
-def _is_utf8(data: bytes) -> bool:
+def _as_utf8(data: bytes) -> str | None:
     try:
-        data.decode()
+        return data.decode()
     except ValueError:
-        return False
-    return True
+        return None

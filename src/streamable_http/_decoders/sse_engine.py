@@ -49,6 +49,8 @@ class SSEEngine(Engine[T]):
         self._meaningful = _FIELDS | {b""} if comments else _FIELDS
         terminal, failure = context.terminal, context.failure
         self._terminal = terminal.encode() if isinstance(terminal, str) else None
+        # The same, as plain blocks give their data.
+        self._terminal_data = self._terminal if self.reads_bytes or not self._terminal else terminal
         self._last_event = terminal.event if isinstance(terminal, Terminal) else None
         self._failure_event = failure.event if isinstance(failure, Failure) else None
         self._watched = {self._last_event, self._failure_event}
@@ -179,10 +181,10 @@ class SSEEngine(Engine[T]):
 
     def _read_blocks(self, data: bytes) -> int:
         """Reads the plain blocks that `data` starts with, and returns how many bytes they are."""
-        if self._terminal is not None and data.find(self._terminal) >= 0:
-            return 0
         found = plain_blocks(data, self._limit, text=not self.reads_bytes)
         if found is None:
+            return 0
+        if self._terminal_data is not None and self._terminal_data in found.data:
             return 0
         if found.ids is None and self.event_id:  # items that need digests
             return 0
