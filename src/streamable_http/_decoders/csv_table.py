@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast, overload
@@ -15,6 +14,7 @@ from .._errors import ConfigurationError, ContentTypeError
 from .bom import LeadingBOM
 from .charsets import ascii_codec, charset_of, encoded_terminal, is_cut, stands_alone
 from .convert import bad_item
+from .csv_blocks import BlockReader
 from .csv_columns import check_header, check_rename, from_head, has_header, named, to_head
 from .csv_records import Misquoted, OpenRecord, RecordSyntax
 from .csv_rows import rows_of
@@ -177,7 +177,7 @@ class _TableEngine(Engine[T]):
         self._terminal = encoded_terminal(context, self._codec)
         self._bom = LeadingBOM() if self._codec == "utf-8" and not context.offset else None
         self._syntax = RecordSyntax(spec.delimiter)
-        self._delimiter = spec.delimiter
+        self._blocks = BlockReader(spec.delimiter)
         self._columns = spec.header if isinstance(spec.header, tuple) else None
         self._header_comes = self._has_header(context, spec)
         self._tail = bytearray()  # the unfinished record
@@ -334,13 +334,7 @@ class _TableEngine(Engine[T]):
         return True
 
     def _cells(self, block: bytes) -> list[list[str]]:
-        """The rows of records that are well-formed; raises if it is not sure to read them right."""
-        text = block.decode(self._codec)
-        if "\r\r" in text:
-            raise ValueError  # the reader takes all of them for one line end, and no error tells
-        lines = io.StringIO(text, newline="\n")
-        rows = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
-        return [row for row in rows if row] if [] in rows else rows
+        return self._blocks.rows(block.decode(self._codec))
 
     def _items(self, rows: list[list[Any]]) -> list[T]:
         if self._empty != "":
