@@ -7,10 +7,7 @@ whoever closes the stream can end the wait through it, before there is a respons
 
 from __future__ import annotations
 
-import threading
 from typing import Generic, Literal, Protocol, Self, TypeVar
-
-import anyio
 
 from ._clock import SYSTEM, Clock
 from ._values import Timeouts
@@ -35,7 +32,13 @@ class Waker(Protocol):
         ...
 
 
-E = TypeVar("E", threading.Event, anyio.Event)
+class Event(Protocol):
+    """An event of threads or of tasks."""
+
+    def set(self) -> object: ...
+
+
+E = TypeVar("E", bound=Event)
 
 
 class Nap(Generic[E]):

@@ -292,7 +292,7 @@ def test_time_is_linear(unit: bytes, size: int) -> None:
 
 
 def test_bad_items_are_not_looked_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    pattern, looked_at = arrays._ITEMS, 0
+    pattern, looked_at = arrays._items(), 0
 
     class Counting:
         @staticmethod
@@ -302,7 +302,7 @@ def test_bad_items_are_not_looked_for_again_and_again(monkeypatch: pytest.Monkey
             looked_at += sum(map(len, found))
             return found
 
-    monkeypatch.setattr(arrays, "_ITEMS", Counting)
+    monkeypatch.setattr(arrays, "_items", Counting)
     body = b"[" + b'1,"x",' * 1000 + b"2]"
     told = tell_spec(JSONArray(int), [body], on_bad_item="skip")
     assert (len(told.items), told.skipped) == (1001, 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from functools import partial
@@ -85,12 +86,18 @@ def _nested(levels: int) -> bytes:
     return rb'[\[{][^"\[\]{}]*+(?:(?:' + STRING + inner + rb')[^"\[\]{}]*+)*+[\]}]'
 
 
-# What is followed by its comma, without looking what it is: whoever decodes it does. An item that
-# is deeper, or does not end here, is left to the slow path, and found out in one pass (possessive;
-# the last branch takes all the rest at once).
-_ITEMS = re.compile(
-    rb'([^"\[\]{},]*+(?:(?:' + STRING + b"|" + _nested(3) + rb')[^"\[\]{},]*+)*+),|.++', re.DOTALL
-)
+@functools.cache
+def _items() -> re.Pattern[bytes]:
+    """What is followed by its comma, without looking what it is: whoever decodes it does.
+
+    An item that is deeper, or does not end here, is left to the slow path, and found out in one
+    pass (possessive; the last branch takes all the rest at once). Few programs need it: it is
+    compiled for the first that does.
+    """
+    item = rb'[^"\[\]{},]*+(?:(?:' + STRING + b"|" + _nested(3) + rb')[^"\[\]{},]*+)*+'
+    return re.compile(b"(" + item + b"),|.++", re.DOTALL)
+
+
 _blank = re.compile(rb"[ \t\r\n]*+")
 _atom = re.compile(rb'[^\s,:\[\]{}"]*+')
 
@@ -174,7 +181,7 @@ class _ArrayEngine(Engine[T]):
         start = self._offset + at
         if self._terminal is not None or start < self._careful_to:
             return at
-        texts: list[bytes] = _ITEMS.findall(data, at)
+        texts: list[bytes] = _items().findall(data, at)
         if texts and not texts[-1]:
             texts.pop()
         if not texts:
