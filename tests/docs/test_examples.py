@@ -140,6 +140,14 @@ def test_resumed_export(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "export.bin").read_bytes() == body
 
 
+def test_csv_rows(service: str, tmp_path: Path) -> None:
+    *kinds, last = output("csv_rows.py", service, tmp_path).splitlines()
+
+    assert sum(int(line.split(": ")[1]) for line in kinds) == 300
+    assert len(kinds) > 2
+    assert last.endswith(" until 02 January, 01:00; complete: proved by framing")
+
+
 def test_fan_in_of_many(service: str, tmp_path: Path) -> None:
     told = output("fan_in_of_many.py", service, tmp_path)
 

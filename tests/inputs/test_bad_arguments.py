@@ -49,7 +49,7 @@ OPTIONS = (
     "follow_redirects, headers, json, limits, on_bad_item, on_event, params, prefetch, resume, "
     "retry, start, terminal, timeout"
 )
-A_SPEC = "pass one such as SSE(), NDJSON(), Lines() or Raw(), or the class of your own"
+A_SPEC = "pass one such as SSE(), NDJSON(), CSV(), Lines() or Raw(), or the class of your own"
 
 STREAM: list[tuple[dict[str, Any], str]] = [
     # Method and URL

@@ -269,7 +269,8 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             shttp.ContentTypeError,
             (
                 "the response is of type 'text/html', for which no decoder is registered: pass "
-                "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
+                "decoder=SSE(), NDJSON(), CSV(), Lines(), Raw() or another, or register one with "
+                "Client(decoders={...})"
             ),
         ),
         (
@@ -278,7 +279,8 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             shttp.ContentTypeError,
             (
                 "the response is of type 'text/html', for which no decoder is registered: pass "
-                "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
+                "decoder=SSE(), NDJSON(), CSV(), Lines(), Raw() or another, or register one with "
+                "Client(decoders={...})"
             ),
         ),
         (
@@ -287,7 +289,8 @@ def test_the_head_before_there_is_one(face: Face) -> None:
             shttp.ContentTypeError,
             (
                 "the response is without a Content-Type, for which no decoder is registered: pass "
-                "decoder=SSE(), NDJSON(), Lines() or Raw(), or register one with Client(decoders={...})"
+                "decoder=SSE(), NDJSON(), CSV(), Lines(), Raw() or another, or register one with "
+                "Client(decoders={...})"
             ),
         ),
         (

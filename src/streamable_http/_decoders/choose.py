@@ -122,7 +122,8 @@ def _registered(registry: Registry, context: Context) -> DecoderFactory[Any]:
         what = f"of type {media_type!r}" if media_type else "without a Content-Type"
         raise ContentTypeError(
             f"the response is {what}, for which no decoder is registered: pass decoder=SSE(), "
-            f"NDJSON(), Lines() or Raw(), or register one with Client(decoders={{...}})",
+            f"NDJSON(), CSV(), Lines(), Raw() or another, or register one with "
+            f"Client(decoders={{...}})",
             content_type=content_type,
         )
     return factory
@@ -142,8 +143,8 @@ def check_factory(factory: object, argument: str) -> None:
             f"class, or a function that makes one"
         )
     raise ConfigurationError(
-        f"{argument}={factory!r:.80} is no decoder: pass one such as SSE(), NDJSON(), Lines() "
-        f"or Raw(), or the class of your own"
+        f"{argument}={factory!r:.80} is no decoder: pass one such as SSE(), NDJSON(), CSV(), "
+        f"Lines() or Raw(), or the class of your own"
     )
 
 
