@@ -59,11 +59,16 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Streams and decoders against what is in use, as ratios; `-- quick`: fewer events."""
-    session.install("-e.", "--group=bench")
-    session.run("python", "benchmarks/streams.py", *session.posargs)
-    if not session.posargs:
-        session.run("python", "benchmarks/decoders.py")
+    """Whole streams against what is in use: RESULTS.md and plots; `-- quick`, `-- b`: in part."""
+    session.install("-e.[demo,httpx2]", "--group=bench")
+    packages = Path(session.create_tmp()).resolve() / "node"
+    # Without Node.js that contender is left out, and the report says so.
+    if shutil.which("npm") and "quick" not in session.posargs:
+        install = ("npm", "install", "--no-audit", "--no-fund", f"--prefix={packages}")
+        codes = [0, 1]  # without the network, too
+        session.run(*install, "eventsource-parser@3", external=True, success_codes=codes)
+    where = {"STREAMABLE_HTTP_BENCH_NODE": str(packages)}
+    session.run("python", "-m", "benchmarks.suite", *session.posargs, env=where)
 
 
 @nox.session
