@@ -165,7 +165,7 @@ def test_the_end_of_an_array_is_told_to_a_copy() -> None:
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "text/html", "x/y"])
 def test_an_unknown_type_names_the_decoders_to_pass(content_type: str | None) -> None:
-    with pytest.raises(ContentTypeError, match=r"SSE\(\), NDJSON\(\), Lines\(\) or Raw\(\)") as e:
+    with pytest.raises(ContentTypeError, match=r"SSE\(\), NDJSON\(\), CSV\(\), Lines") as e:
         chosen(content_type)
     assert (content_type or "without a Content-Type") in str(e.value)
     assert e.value.content_type == (content_type or "")
