@@ -90,7 +90,7 @@ def test_contributing_names_every_session() -> None:
 
 def test_ci_runs_every_session_but_those_for_hours_and_quiet_machines() -> None:
     lines = re.findall(
-        r"^\.venv/bin/nox -s ([a-z_ ]+?)(?: -- quick)?$", read(".ci/run"), re.MULTILINE
+        r"^ *\S+/bin/nox\"? -s ([a-z_ ]+?)(?: -- quick)?$", read(".ci/run"), re.MULTILINE
     )
     (tests,) = readme_command("tests")
 
