@@ -341,15 +341,60 @@ def test_sending_in_the_midst_of_a_response_ends_the_trust() -> None:
     assert merger.received(chunks([b"a", b"b"])) == chunks([b"a", b"b"])
 
 
+ANOTHER = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nEVIL",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+]
+
+
 @WAYS
 @pytest.mark.parametrize(
-    "behind", [b"HTTP/1.1 200 OK\r\n", b"garbage", b"1\r\nx\r\n", b"\r\n", b"\n", b"\r\n\r\n"]
+    "behind",
+    [
+        *ANOTHER,
+        ANOTHER[0] * 2,
+        b"HTTP/1.1 200 OK\r\n",
+        b"garbage",
+        b"1\r\nx\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r\n\r\n",
+    ],
 )
 def test_what_comes_behind_a_body_soils_the_connection(behind: bytes, direct: bool) -> None:
     reading, merger = merged([CHUNKED, chunks([b"hello"]) + b"0\r\n\r\n" + behind], direct=direct)
     assert (reading.complete, reading.body) == (True, b"hello")
     assert merger.soiled
     assert reading.connection.trailing_data == (b"", False)
+
+
+@pytest.mark.parametrize("another", ANOTHER)
+@pytest.mark.parametrize(
+    ("method", "first"),
+    [
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        ("GET", b"HTTP/1.1 204 None\r\n\r\n"),
+        ("HEAD", CHUNKED),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello"),
+        ("GET", CHUNKED + b"5  \r\nhello\r\n" + LAST),
+        ("GET", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    ],
+)
+def test_nobody_gets_the_answer_to_a_question_that_was_not_asked(
+    method: str, first: bytes, another: bytes
+) -> None:
+    merger = ChunkMerger()
+    merger.sent(REQUEST.replace(b"GET", method.encode()))
+    handed_on(merger, first + another)
+    assert merger.soiled
+
+
+def test_no_matter_how_many_heads_announce_it() -> None:
+    early = b"HTTP/1.1 100 Continue\r\n\r\n" * 3000
+    reading, merger = merged([early + CHUNKED + chunks([b"a"] * 9) + LAST])
+    assert (reading.complete, reading.body) == (True, b"a" * 9)
+    assert not merger.soiled
 
 
 def test_framing_without_a_body_has_a_bound() -> None:

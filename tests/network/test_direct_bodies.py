@@ -116,3 +116,29 @@ async def test_a_body_that_is_left_half_read_closes_its_connection(
             await body.aclose()
     server.wait_for(lambda: server.open == 0)
     await closed(pulled, http)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+STRANGER = HEAD + b"Content-Length: 4\r\n\r\nEVIL"
+GOOD = HEAD + b"Content-Length: 4\r\n\r\ngood"
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello"),
+        (HEAD + b"Content-Length: 5\r\n\r\nhello", b"hello"),
+        (HEAD + b"Content-Length: 5, 5\r\n\r\nhello", b"hello"),
+        (HEAD + b"Content-Length: 0\r\n\r\n", b""),
+        (b"HTTP/1.1 204 None\r\n\r\n", b""),
+    ],
+)
+async def test_an_answer_to_nobody_reaches_nobody(
+    pulled: Face, server: Server, library: Any, answer: bytes, body: bytes
+) -> None:
+    url = server.serve("/", [answer + STRANGER], [GOOD])
+    http = client(pulled, library)
+    assert b"".join(await read(pulled, http, url)) == body
+    assert b"".join(await read(pulled, http, url)) == b"good"
+    await closed(pulled, http)

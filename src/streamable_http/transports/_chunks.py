@@ -13,7 +13,9 @@ Two parsers are a danger where they read one message differently. Hence:
   untouched, and so is the rest of the connection if there is any doubt about where it ends.
 - Of a merged body only the bytes go on, in framing that is ours. What llhttp refuses is refused,
   or, where it refuses the very first read of a body, left to the parser behind from there on.
-- Bytes that come behind a body belong to nobody: the connection is not used again.
+- Bytes that come behind a message belong to nobody: they go into no body, and the connection is
+  not used again. Neither is one that is passed on untouched, since nobody here knows where its
+  messages end.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class ChunkMerger:
     """Sees what one connection sends and receives, and rewrites what is received.
 
     Attributes:
-        soiled: Whether something came behind a message: the connection must not be used again.
+        soiled: Whether something came behind a message, or may have: the connection must not be
+            used again.
         merging: Whether the body of a response is being read, and its chunks are taken apart.
     """
 
@@ -79,7 +82,7 @@ class ChunkMerger:
             return  # a proxy is being greeted
         self._method = request[1]
         if self._method in _NOT_MERGED:
-            self._give_up()
+            self._untouched = True
             return
         self._idle, self._read = False, self._begin
 
@@ -127,7 +130,8 @@ class ChunkMerger:
             raise self._failure
 
     def _give_up(self) -> None:
-        self._untouched, self._read, self.merging = True, self._pass, False
+        self._untouched = self.soiled = True
+        self._read, self.merging = self._pass, False
 
     def _pass(self, data: bytes) -> bytes:
         return data
@@ -137,31 +141,29 @@ class ChunkMerger:
         return self._read_head(data)
 
     def _read_head(self, data: bytes) -> bytes:
+        """Reads the response's head, and those before it that only announce it."""
+        start, looked_at = 0, max(len(self._head) - 3, 0)
         self._head += data
-        end = self._head.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._head) > _LARGEST_HEAD:
-                self._give_up()
-            return data
-        head, behind = bytes(self._head[:end]), len(self._head) - end - 4
-        self._head = bytearray()
-        self._take_head(head)
-        stop = len(data) - behind
-        if self.merging:
-            self._held, data = data[stop:], data[:stop]
-        elif behind:
-            data = data[:stop] + self._read(data[stop:])
+        while (end := self._head.find(_BLANK_LINE, max(start, looked_at))) >= 0:
+            head, start = bytes(self._head[start:end]), end + len(_BLANK_LINE)
+            if not self._take_head(head):
+                return self._behind_head(data, len(self._head) - start)
+        del self._head[:start]
+        if not self._head:
+            self._read = self._begin
+        elif len(self._head) > _LARGEST_HEAD:
+            self._give_up()
         return data
 
-    def _take_head(self, head: bytes) -> None:
-        """Decides how the body is read."""
+    def _take_head(self, head: bytes) -> bool:
+        """Decides how the body is read; returns whether another head comes."""
         status, fields = _fields(head)
         length = fields.get(b"content-length")
         coding = fields.get(b"transfer-encoding")
         if status is None or status == 101:
             self._give_up()
         elif status < 200:
-            self._read = self._begin  # another head comes
+            return True
         elif self._method == b"HEAD" or status in {204, 304}:
             self._finish()
         elif coding is not None:
@@ -177,13 +179,26 @@ class ChunkMerger:
                 self._finish()
         else:
             self._give_up()  # it lasts as long as the connection
+        return False
+
+    def _behind_head(self, data: bytes, size: int) -> bytes:
+        """What to hand on of `data`, of which the last `size` bytes come behind the head."""
+        self._head = bytearray()
+        stop = len(data) - size
+        if self.merging:
+            self._held = data[stop:]
+            return data[:stop]
+        if not size:
+            return data
+        if self._idle:  # there is no body that they could be of
+            self._give_up()
+        return data[:stop] + self._read(data[stop:])
 
     def _count(self, data: bytes) -> bytes:
         self._left -= len(data)
         if self._left == 0:
             self._finish()
         elif self._left < 0:
-            self.soiled = True
             self._give_up()
         return data
 
@@ -218,7 +233,7 @@ class ChunkMerger:
         if chunks.complete:
             # llhttp passes over blank lines behind a message, and h11 would not.
             strange = not tail.endswith(_BLANK_LINE) or tail == b"\r\n" * 3
-            self.soiled = self.soiled or strange
+            self.soiled = self.soiled or chunks.begun or strange
             self._finish()
         return body
 
@@ -230,30 +245,39 @@ class ChunkMerger:
             self._failure = FramingError(why)
 
     def _finish(self) -> None:
-        self.soiled = self.soiled or self._chunks.begun
         self._idle, self._read, self.merging = True, self._pass, False
         if self.soiled:
             self._give_up()
 
 
 class _Chunks:
-    """The chunks of one body, read by llhttp."""
+    """The chunks of one body, read by llhttp.
+
+    Attributes:
+        complete: Whether the body has ended.
+        begun: Whether another message began behind it.
+    """
 
     def __init__(self) -> None:
         self._bodies: list[bytes] = []
-        self.complete = self.begun = False
+        self._own: int | None = None  # how many of them are of this body, once it has ended
         # llhttp calls these; bytes go straight into the list, without a function of ours.
         self.on_body = self._bodies.append
         self._parser: Any = httptools.HttpResponseParser(self)
         self._parser.feed_data(_CHUNKED)
         self.begun = False
 
+    @property
+    def complete(self) -> bool:
+        return self._own is not None
+
     def on_message_begin(self) -> None:
-        """Another message begins, behind the body."""
+        """Another message begins: its body, too, comes into the list."""
         self.begun = True
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        if self._own is None:
+            self._own = len(self._bodies)
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes; raises httptools' `HttpParserError`."""
@@ -261,6 +285,8 @@ class _Chunks:
 
     def taken(self) -> bytes:
         """The bytes of the body that came since the last call."""
+        if self._own is not None:
+            del self._bodies[self._own :]
         body = self._bodies[0] if len(self._bodies) == 1 else b"".join(self._bodies)
         self._bodies.clear()
         return body
