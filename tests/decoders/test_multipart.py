@@ -139,12 +139,13 @@ def test_a_part_with_a_length_is_delivered_with_its_last_byte() -> None:
 
 @pytest.mark.parametrize("policy", ["raise", "skip"])
 def test_a_length_that_is_wrong(policy: str) -> None:
-    for behind in (b"c", b"\r\n-x", b"\r\n--a/+x"):
+    for behind, place in ((b"c", 31), (b"\r\n-x", 33), (b"\r\n--a/+x", 33)):
         body = b"--a/+b\r\nContent-Length: 2\r\n\r\nab" + behind + b"\r\n--a/+b--"
         told = read(body, on_bad_item=policy)
         assert bodies(told) == [b"ab"]
         assert told.error[:2] == (
-            DecodeError, "item 1 at byte 31 cannot be decoded: behind a body comes no boundary",
+            DecodeError,
+            f"item 1 at byte {place} cannot be decoded: behind a body comes no boundary",
         )  # fmt: skip
 
 
@@ -168,12 +169,46 @@ def test_the_boundary_may_be_known_from_elsewhere() -> None:
     for line in (b"--cam", b"----cam"):
         body = line + b"\r\n\r\n1\r\n" + line + b"\r\n\r\n2\r\n--ca\r\n" + line + b"--"
         assert bodies(read(body, headers=dashed)) == [b"1", b"2\r\n--ca"]
-    for nothing in (b"x--y\r\n", b"-x", b"--\r\n", b"--" + b"x" * 1_000):
+        for before in (b"\r\n", b"\n", b"for others\r\n\r\n"):
+            assert bodies(read(before + body, headers=dashed)) == [b"1", b"2\r\n--ca"]
+    for before in (b"\n", b"\r\n\r\n"):
+        body = before + b"--x\r\n\r\n1\r\n--x--"
+        assert bodies(read(body, headers=Headers())) == [b"1"]
+    nowhere = (b"x--y\r\n", b"-x", b"-\n", b"\n-\r\n", b"--\r\n", b"--" + b"x" * 1_000)
+    for nothing in nowhere:
         told = read(nothing, headers=Headers())
         assert told.error[0] is DecodeError
         assert "names no boundary" in told.error[1]
     told = read(b"\r\n--x\r\n\r\n2\r\n--x--", headers=Headers(), offset=30)
     assert bodies(told) == [b"2"]
+
+
+def test_who_goes_on_elsewhere_knows_the_boundary_that_the_body_named() -> None:
+    body = b"--x y\r\n\r\n1\r\n--x y\r\n\r\n2\r\n--x y--\r\n"
+    engine = Multipart().build(Context())
+    first, second = engine.feed(body).items
+    assert (first.body, second.body, engine.head) == (b"1", b"2", "--x y")
+    for at, rest in ((body.index(b"1") + 1, [b"2"]), (body.index(b"2") + 1, [])):
+        told = read(body[at:], headers=Headers(), offset=at, head=engine.head)
+        assert (told.error, bodies(told)) == (None, rest)
+    named = Multipart().build(Context(headers=MIXED))
+    named.feed(BODY)
+    assert named.head == ""
+
+
+def test_line_breaks_in_the_place_of_a_boundary_are_not_kept() -> None:
+    for headers, start in ((MIXED, b"--a/+b\r\nContent-Length: 1\r\n\r\nx"), (Headers(), b"")):
+        engine = Multipart().build(Context(headers=headers, limits=Limits(max_item_bytes=1000)))
+        engine.feed(start)
+        for _ in range(100):
+            assert engine.feed(b"\r\n" * 50).error is None
+        assert len(engine._data) < 100
+        assert engine.feed(b"--a/+b\r\n\r\ny\r\n--a/+b--").items == [Part(Headers(), b"y")]
+
+
+@pytest.mark.parametrize("body", [b"<html>\n\n\n", b"\r\n\r\n", b"for others\r\n"])
+def test_what_has_no_part_is_not_complete(body: bytes) -> None:
+    assert read(body, headers=REPLACED).error[0] is StreamTruncated
 
 
 @pytest.mark.parametrize("limit", range(1, 40))

@@ -43,7 +43,7 @@ class Multipart(Spec[Part]):
     end behind any part if HTTP proves that the body is complete.
 
     Headers that are none make the part a `DecodeError`, or are passed over with
-    `on_bad_item="skip"`. `Limits(max_item_bytes)` bounds a part with its headers.
+    `on_bad_item="skip"`. `Limits(max_item_bytes)` bounds the headers of a part, and its body.
 
     Attributes:
         boundary: What separates the parts, without the dashes before it; None for the one that
@@ -93,7 +93,9 @@ class _PartsEngine(Engine[Part]):
 
     def __init__(self, context: Context, boundary: str | None) -> None:
         content_type = parse_content_type(context.headers.get("content-type", ""))
-        self._boundary = Boundary(boundary or content_type.parameters.get("boundary", ""))
+        name = boundary or content_type.parameters.get("boundary", "")
+        self._named = bool(name)
+        self._boundary = Boundary(name, context.head.encode("latin-1", "replace"))
         self._replaces = content_type.media_type == "multipart/x-mixed-replace"
         self._proves_end = context.terminal is None
         self._limit = context.limits.max_item_bytes
@@ -134,14 +136,19 @@ class _PartsEngine(Engine[Part]):
         if self._over:
             return batch
         self._over = True
-        between = self._at not in {_At.BODY, _At.EPILOGUE}
         if self._at is _At.EPILOGUE:
             batch.ended = self._proves_end and not framed
-        elif not (self._replaces and framed and between and not self._data.strip(b"\r\n")):
+        elif not (self._replaces and framed and self._is_between_parts()):
             inside = self._at in {_At.HEADERS, _At.BODY}
             behind = f"the multipart body, behind {self._index:,} parts"
             batch.error = cut_in(f"part {self._index}" if inside else behind)
         return batch
+
+    def _is_between_parts(self) -> bool:
+        """Whether what may end behind any part may end here; or before the first byte."""
+        if self._at is _At.PREAMBLE:
+            return not (self._offset or self._data)
+        return self._at is not _At.BODY and not self._data.strip(b"\r\n")
 
     def _step(self, batch: Batch[Part]) -> bool:
         """Reads on, if there is enough to; returns whether it was."""
@@ -166,6 +173,8 @@ class _PartsEngine(Engine[Part]):
         self._seen = 0
 
     def _read_preamble(self) -> bool:
+        if not self._boundary.line:
+            return self._read_break()  # there is nothing to know it by behind other text
         if self._offset == 0:
             if self._boundary.may_begin(self._data):
                 return False
@@ -178,16 +187,17 @@ class _PartsEngine(Engine[Part]):
         return False
 
     def _read_break(self) -> bool:
-        breaks = len(self._data) - len(self._data.lstrip(b"\r\n"))
-        line = self._data[breaks:]
-        if not line or self._boundary.may_begin(line):
+        self._pass(len(self._data) - len(self._data.lstrip(b"\r\n")))
+        if not self._data or self._boundary.may_begin(self._data):
             return False
-        size = self._boundary.at_start(line)
+        size = self._boundary.at_start(self._data)
         if not size:
             raise Malformed("behind a body comes no boundary")
-        return self._enter(breaks + size)
+        return self._enter(size)
 
     def _enter(self, behind: int) -> bool:
+        if not self._named:
+            self.head = self._boundary.line.decode("latin-1")
         self._pass(behind)
         self._at = _At.BOUNDARY
         return True
@@ -236,7 +246,10 @@ class _PartsEngine(Engine[Part]):
         return self._enter(behind - stop)
 
     def _deliver(self, stop: int, batch: Batch[Part]) -> None:
-        """Hands over the part whose body ends at `stop`, and begins with the second byte."""
+        """Hands over the part whose body ends at `stop`.
+
+        It begins with the second byte: `_read_headers` keeps the LF before it.
+        """
         body, part = bytes(self._data[1:stop]), self._open
         self._pass(stop)
         if part.fault is None:

@@ -34,19 +34,30 @@ class Boundary:
 
     Args:
         name: The boundary; "" for the one of the body's first line.
+        line: The line of it that an earlier connection found, without its end; b"" if none did.
+
+    Attributes:
+        line: The line that is a boundary, as far as it goes; b"" while that is not known.
     """
 
-    def __init__(self, name: str) -> None:
-        self._line = f"--{name}".encode() if name else b""
-        # Some servers name it with the dashes that are to stand before it.
+    def __init__(self, name: str, line: bytes = b"") -> None:
+        self.line = f"--{name}".encode() if name else line
+        # Some servers name it with the dashes that are to stand before it: the first one found
+        # shows which is meant.
         self._other = name.encode() if name.startswith("--") else b""
         self._crlf = True
 
+    def _lines(self) -> list[bytes]:
+        return [self.line, self._other] if self._other else [self.line]
+
+    def _is(self, line: bytes) -> None:
+        self.line, self._other = line, b""
+
     def at_start(self, data: bytes | bytearray) -> int:
         """The size of the boundary that `data` begins with, or 0."""
-        for line in filter(None, (self._line, self._other)):
-            if data.startswith(line):
-                self._line, self._other = line, b""
+        for line in self._lines():
+            if line and data.startswith(line):
+                self._is(line)
                 return len(line)
         return 0
 
@@ -56,20 +67,18 @@ class Boundary:
         Raises:
             Malformed: No boundary is known, and `data` does not begin with one.
         """
-        if not self._line:
+        if not self.line:
             return not self._learn(data)
-        lines = filter(None, (self._line, self._other))
-        return any(line.startswith(data) and line != data for line in lines)
+        return any(line.startswith(data) and line != data for line in self._lines())
 
     def _learn(self, data: bytes | bytearray) -> bool:
-        end = data.find(b"\n")
-        line = data if end < 0 else data[:end]
-        nameless = end >= 0 and line.strip() == b"--"
+        line, end, _ = bytes(data).partition(b"\n")
+        nameless = end and len(line.rstrip(b" \t\r")) <= len(b"--")
         if nameless or len(line) > _LONGEST_LINE or not b"--".startswith(line[:2]):
             raise Malformed("the Content-Type names no boundary, and no line begins with one")
-        if end >= 0:
-            self._line = bytes(line).rstrip(b" \t\r")
-        return end >= 0
+        if end:
+            self._is(line.rstrip(b" \t\r"))
+        return bool(end)
 
     def find(self, data: bytearray, start: int) -> tuple[int, int]:
         """The first boundary behind a line break, at `start` or later.
@@ -79,12 +88,16 @@ class Boundary:
             begins; or, where there is none, up to where there is not even the beginning of one,
             and 0.
         """
-        needle = b"\n" + self._line
-        at = data.find(needle, start)
-        if at < 0:
-            return max(len(data) - len(needle) + 1, start), 0
+        found = [
+            (at, line) for line in self._lines() if (at := data.find(b"\n" + line, start)) >= 0
+        ]
+        if not found:
+            longest = max(map(len, self._lines())) + 1
+            return max(len(data) - longest + 1, start), 0
+        at, line = min(found)
+        self._is(line)
         with_cr = self._crlf and at > 0 and data[at - 1] == _CR
-        return at - with_cr, at + len(needle)
+        return at - with_cr, at + 1 + len(line)
 
     def rest_of_line(self, data: bytearray) -> tuple[int, bool]:
         """What follows a boundary on its line.
