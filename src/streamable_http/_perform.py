@@ -43,14 +43,19 @@ _DRAIN_SECONDS = 0.1
 
 
 class _Base:
-    """What both performers know."""
+    """What both performers know.
+
+    Attributes:
+        torn: Whether an effect was performed, or begun, of which the session does not know what it
+            brought. Whoever hands the reply to the session sets it back.
+    """
 
     def __init__(self, call: Call, lease: Lease, flavour: ModuleType) -> None:
         self.lease = lease
         self._call = call
         self._flavour = flavour
         self._response: Any = None
-        self._broken = False
+        self.torn = False
         self._plug: Plug | None = None
 
     def _translated(self, error: Exception) -> Exception:
@@ -64,11 +69,11 @@ class _Base:
                 "the client was closed: read its streams before you close it, or make another"
             )
 
-    def _refuse_broken(self) -> None:
+    def _refuse_torn(self) -> None:
         """An effect that was cut off is not simply repeated: the request may have been sent."""
         self._refuse_closed()
-        if self._broken:
-            self._broken = False
+        if self.torn:
+            self.torn = False
             if self.lease.sent or self.lease.in_body or not self.lease.managed:
                 raise ConnectionLost("the connection was given up when a read was interrupted")
             raise ConnectError("connecting was interrupted")
@@ -115,9 +120,13 @@ class Performer(_Base):
         try:
             match effect:
                 case Read():
-                    return self._read(effect.within)
+                    data = self._read(effect.within)
+                    self.torn = True
+                    return data
                 case Open():
-                    return self._open(effect)
+                    head = self._open(effect)
+                    self.torn = True
+                    return head
                 case Sleep():
                     self._sleep(effect.seconds)
                 case Close():
@@ -134,12 +143,12 @@ class Performer(_Base):
                 raise
             raise error from exc
         except BaseException:
-            self._broken = isinstance(effect, (Open, Read))
+            self.torn = isinstance(effect, (Open, Read))
             self.release()
             raise
 
     def _open(self, effect: Open) -> ResponseInfo:
-        self._refuse_broken()
+        self._refuse_torn()
         self._refuse_closed_client(self._http)
         call = self._call.for_attempt()
         self.lease.begin()
@@ -152,8 +161,8 @@ class Performer(_Base):
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
-        if self._broken or self.lease.closed:
-            self._refuse_broken()
+        if self.torn or self.lease.closed:
+            self._refuse_torn()
         if within is not None:
             self.lease.hurry(within)
         self._check_clocks()
@@ -201,9 +210,13 @@ class AsyncPerformer(_Base):
         try:
             match effect:
                 case Read():
-                    return await self._read(effect.within)
+                    data = await self._read(effect.within)
+                    self.torn = True
+                    return data
                 case Open():
-                    return await self._open(effect)
+                    head = await self._open(effect)
+                    self.torn = True
+                    return head
                 case Sleep():
                     await self._sleep(effect.seconds)
                 case Close():
@@ -220,12 +233,12 @@ class AsyncPerformer(_Base):
                 raise
             raise error from exc
         except BaseException:
-            self._broken = isinstance(effect, (Open, Read))
+            self.torn = isinstance(effect, (Open, Read))
             await self.release()
             raise
 
     async def _open(self, effect: Open) -> ResponseInfo:
-        self._refuse_broken()
+        self._refuse_torn()
         self._refuse_closed_client(self._http)
         call = await self._call.for_async_attempt()
         self.lease.begin()
@@ -237,8 +250,8 @@ class AsyncPerformer(_Base):
         return head_of(response)
 
     async def _read(self, within: float | None) -> bytes:
-        if self._broken or self.lease.closed:
-            self._refuse_broken()
+        if self.torn or self.lease.closed:
+            self._refuse_torn()
         if within is not None:
             self.lease.hurry(within)
         self._check_clocks()

@@ -114,6 +114,7 @@ class Pump(_Base[T]):
             self._fail(exc)
         else:
             self._reply(reply)
+            self._performer.torn = False
 
     def _close_if_over(self) -> None:
         if self.session.effect is None:
@@ -205,6 +206,7 @@ class AsyncPump(_Base[T]):
             self._fail(exc)
         else:
             self._reply(reply)
+            self._performer.torn = False
 
     async def _close_if_over(self) -> None:
         if self.session.effect is None:

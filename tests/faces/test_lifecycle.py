@@ -15,9 +15,11 @@ from streamable_http import (
     AsyncStream,
     ConfigurationError,
     ConnectionLost,
+    Lines,
     RetryPolicy,
     SSEText,
     StreamClosed,
+    _pump,
 )
 
 TASKS = [Face("asyncio"), Face("trio")]
@@ -218,6 +220,45 @@ async def test_a_cancelled_read_never_ends_in_silence_on_other_clients(
             await anext(stream)
         with pytest.raises(ConnectionLost):
             await anext(stream)
+
+
+@pytest.mark.parametrize("at", range(1, 12))
+async def test_an_interrupt_behind_a_read_never_loses_what_it_brought(
+    pulled: Face, server: Server, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A signal may come when the bytes have left the socket, and the session has them not yet."""
+
+    class Interrupt(BaseException):
+        pass
+
+    count, tell = 0, _pump._Base._reply
+
+    def reply(pump: Any, value: object = None) -> None:
+        nonlocal count
+        count += 1
+        if count == at:
+            raise Interrupt
+        tell(pump, value)
+
+    url = server.serve("/", streamed(*(chunk(b"%d\n" % number) for number in range(4))))
+    got: list[str] = []
+    async with pulled.client() as client:
+        stream = client.stream("GET", url, decoder=Lines(), retry=RetryPolicy(stop=1))
+        async with stream:
+            monkeypatch.setattr(_pump._Base, "_reply", reply)
+            lost = False
+            while not lost:
+                try:
+                    got.append(await anext(stream))
+                except Interrupt:
+                    pass
+                except StopAsyncIteration:
+                    break
+                except ConnectionLost as error:
+                    lost = "interrupted" in str(error)
+    assert got == [str(number) for number in range(len(got))]
+    assert lost or len(got) == 4
+    assert count >= at or len(got) == 4
 
 
 @pytest.mark.parametrize("face", AHEAD, ids=str)
