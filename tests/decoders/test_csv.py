@@ -257,10 +257,33 @@ def test_the_charset() -> None:
     assert read(b"a\n\xc3\xa9\n", CSV(encoding="utf-8"), **latin).items == [{"a": "é"}]
     japanese = Context(headers=Headers([("Content-Type", "text/csv; charset=shift_jis")]))
     assert tell(CSV().build(japanese), [b"a\n\x81\x7c\n"]).items == [{"a": "\u2212"}]
-    with pytest.raises(ContentTypeError, match=r"the byte of '\|' may be a part"):
+    with pytest.raises(ContentTypeError, match=r"the byte of '\|' or of a quote may be"):
         CSV(delimiter="|").build(japanese)
     with pytest.raises(ContentTypeError, match="utf-16"):
         CSV().build(Context(headers=Headers([("Content-Type", "text/csv; charset=utf-16")])))
+
+
+@pytest.mark.parametrize("charset", ["euc-jp", "euc_jis_2004", "gb18030", "big5", "cp949"])
+def test_charsets_whose_characters_are_several_bytes(charset: str) -> None:
+    headers = Headers([("Content-Type", f"text/csv; charset={charset}")])
+    body = 'id,name\n1,日本\n2,"一,二"\n'.encode(charset)
+    assert [item["name"] for item in read(body, headers=headers).items] == ["日本", "一,二"]
+
+
+@pytest.mark.parametrize("charset", ["mac-arabic", "mac-farsi"])
+def test_charsets_in_which_a_quote_has_two_bytes(charset: str) -> None:
+    headers = Headers([("Content-Type", f"text/csv; charset={charset}")])
+    with pytest.raises(ContentTypeError, match="or of a quote may be"):
+        CSV().build(Context(headers=headers))
+
+
+@pytest.mark.parametrize("form", [dict, list[str]])
+def test_many_columns_are_no_more_work_each(form: Any) -> None:
+    names = [f"column{number}" for number in range(60_000)]
+    told = tell_spec(CSV(form), [",".join(names).encode() + b"\n"])
+    assert (told.error, told.items) == (None, [])
+    told = tell_spec(CSV(), [",".join([*names, "column7"]).encode() + b"\n"])
+    assert told.error is not None
 
 
 def test_cells_beyond_what_the_reader_of_the_standard_library_takes() -> None:

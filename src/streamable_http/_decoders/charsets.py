@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 
 from .._errors import ConfigurationError, ContentTypeError
 from .engine import Context
@@ -71,11 +72,15 @@ def encoded_terminal(context: Context, codec: str) -> bytes | None:
         ) from exc
 
 
+@functools.lru_cache(maxsize=64)
 def stands_alone(character: str, codec: str) -> bool:
-    """Whether the byte of an ASCII character is that character even behind a byte that is not."""
-    byte = ord(character)
-    behind = (bytes([first, byte]).decode(codec, "replace") for first in range(128, 256))
-    return all(character in text for text in behind)
+    """Whether the byte of an ASCII character always is that character, and no other byte is."""
+    for first in range(128, 256):
+        for text in (bytes([first]), bytes([first, ord(character)])):
+            with contextlib.suppress(UnicodeDecodeError):
+                if text.decode(codec).count(character) != len(text) - 1:
+                    return False
+    return True
 
 
 def is_cut(data: bytes, codec: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
@@ -88,9 +89,9 @@ def named(
         if old not in cells:
             raise ValueError(f"the header has no column {old!r}, which rename= renames")
         names[cells.index(old)] = new
-    twice = [name for name in names if names.count(name) > 1]
-    if twice and by_name:
-        raise ValueError(f"the header names the column {twice[0]!r} twice: pass header=(…)")
+    if by_name and len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ValueError(f"the header names the column {twice!r} twice: pass header=(…)")
     return tuple(names)
 
 

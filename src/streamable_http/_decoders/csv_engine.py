@@ -180,11 +180,11 @@ class TableEngine(Engine[T]):
 
     def _read_many(self, block: bytes, batch: Batch[T]) -> bool:
         """Reads whole records at once; returns whether none of them was special."""
+        ahead, self._read_ahead = self._read_ahead, None
         special = self._terminal is not None and self._terminal in block
         if special or len(block) > self._limit:
             return False
         try:
-            ahead, self._read_ahead = self._read_ahead, None
             known = ahead is not None and ahead[0] is block
             items = self._items(ahead[1] if ahead and known else self._cells(block))
         except Exception:  # read one by one, they show which it is
@@ -276,10 +276,10 @@ class TableEngine(Engine[T]):
 
 def _codec(context: Context, spec: CSV[Any]) -> str:
     codec = charset_of(context) if spec.encoding is None else ascii_codec(spec.encoding)
-    if codec is None or not stands_alone(spec.delimiter, codec):
+    if codec is None or not all(stands_alone(sign, codec) for sign in (spec.delimiter, '"')):
         raise ContentTypeError(
-            f"in the charset {codec} the byte of {spec.delimiter!r} may be a part of another "
-            f"character: pass decoder=Raw() and decode the bytes yourself",
+            f"in the charset {codec} the byte of {spec.delimiter!r} or of a quote may be a part of "
+            f"another character: pass decoder=Raw() and decode the bytes yourself",
             content_type=context.headers.get("content-type", ""),
         )
     return codec
