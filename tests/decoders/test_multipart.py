@@ -198,7 +198,9 @@ def test_who_goes_on_elsewhere_knows_the_boundary_that_the_body_named() -> None:
 
 def test_line_breaks_in_the_place_of_a_boundary_are_not_kept() -> None:
     for headers, start in ((MIXED, b"--a/+b\r\nContent-Length: 1\r\n\r\nx"), (Headers(), b"")):
-        engine = Multipart().build(Context(headers=headers, limits=Limits(max_item_bytes=1000)))
+        engine: Any = Multipart().build(
+            Context(headers=headers, limits=Limits(max_item_bytes=1000))
+        )
         engine.feed(start)
         for _ in range(100):
             assert engine.feed(b"\r\n" * 50).error is None
