@@ -55,7 +55,7 @@ class _Base:
         self._call = call
         self._flavour = flavour
         self._response: Any = None
-        self.torn = False
+        self.torn: bool = False
         self._plug: Plug | None = None
 
     def _translated(self, error: Exception) -> Exception:
