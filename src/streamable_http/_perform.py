@@ -69,6 +69,9 @@ class _Base:
                 "the client was closed: read its streams before you close it, or make another"
             )
 
+    def _tear(self) -> None:
+        self.torn = True
+
     def _refuse_torn(self) -> None:
         """An effect that was cut off is not simply repeated: the request may have been sent."""
         self._refuse_closed()
@@ -121,11 +124,11 @@ class Performer(_Base):
             match effect:
                 case Read():
                     data = self._read(effect.within)
-                    self.torn = True
+                    self._tear()
                     return data
                 case Open():
                     head = self._open(effect)
-                    self.torn = True
+                    self._tear()
                     return head
                 case Sleep():
                     self._sleep(effect.seconds)
@@ -143,7 +146,8 @@ class Performer(_Base):
                 raise
             raise error from exc
         except BaseException:
-            self.torn = isinstance(effect, (Open, Read))
+            if isinstance(effect, (Open, Read)):
+                self._tear()
             self.release()
             raise
 
@@ -211,11 +215,11 @@ class AsyncPerformer(_Base):
             match effect:
                 case Read():
                     data = await self._read(effect.within)
-                    self.torn = True
+                    self._tear()
                     return data
                 case Open():
                     head = await self._open(effect)
-                    self.torn = True
+                    self._tear()
                     return head
                 case Sleep():
                     await self._sleep(effect.seconds)
@@ -233,7 +237,8 @@ class AsyncPerformer(_Base):
                 raise
             raise error from exc
         except BaseException:
-            self.torn = isinstance(effect, (Open, Read))
+            if isinstance(effect, (Open, Read)):
+                self._tear()
             await self.release()
             raise
 
