@@ -224,8 +224,14 @@ def _slow_body(scene: Scene) -> Steps:
 
 
 def _behind_the_end(scene: Scene, more: Step) -> Steps:
-    yield from untroubled(scene)
-    yield more
+    *steps, last = untroubled(scene)
+    yield from steps
+    # Bytes come with the last ones: what comes later is seen by who looks before the next request.
+    if isinstance(last, bytes) and isinstance(more, bytes):
+        yield last + more
+    else:
+        yield last
+        yield more
 
 
 def _endless(scene: Scene, start: str = "") -> Steps:
@@ -300,6 +306,7 @@ def _nothing(scene: Scene) -> Steps:
 
 
 _LIKE_BEFORE = "lost before head"
+_STRANGER = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ndata: 0\n\n"
 _AS_SIMULATED = {
     name: Kind(_as_simulated, name)
     for name in FAULTS
@@ -325,6 +332,7 @@ KINDS: Mapping[str, Kind] = {
     "bytes behind the end": Kind(
         partial(_behind_the_end, more=b"HTTP/1.1 2"), _LIKE_BEFORE, spoils=True
     ),
+    "answer to nobody": Kind(partial(_behind_the_end, more=_STRANGER), _LIKE_BEFORE, spoils=True),
     "interim responses": Kind(_interim, None),
     "HTTP/1.0": Kind(_old_protocol, None, _closed),
     "chunk extensions, trailers": Kind(_extended, None, lambda run: run.framing == "chunked"),
