@@ -11,7 +11,8 @@ __all__ = ["BlockReader"]
 class BlockReader:
     """Reads the cells of blocks of whole records.
 
-    It reads well-formed records as `RecordSyntax` does, or raises.
+    It reads well-formed records as `RecordSyntax` does, or raises: the tests "quick way and exact
+    one agree" and "cuts change nothing" hold the two against each other.
     """
 
     def __init__(self, delimiter: str) -> None:

@@ -185,6 +185,7 @@ class TableEngine(Engine[T]):
         if special or len(block) > self._limit:
             return False
         try:
+            # (A slice of all of a block is the block itself; if it is not, it is read again.)
             known = ahead is not None and ahead[0] is block
             items = self._items(ahead[1] if ahead and known else self._cells(block))
         except Exception:  # read one by one, they show which it is
