@@ -7,7 +7,14 @@ import math
 
 from ._errors import ConfigurationError
 
-__all__ = ["check_callable", "check_number", "check_seconds", "check_weigh", "refuse_async"]
+__all__ = [
+    "check_callable",
+    "check_number",
+    "check_seconds",
+    "check_weigh",
+    "no_end",
+    "refuse_async",
+]
 
 
 def check_callable(value: object, name: str) -> None:
@@ -24,6 +31,18 @@ def refuse_async(value: object, name: str) -> None:
         raise ConfigurationError(
             f"{name}={shown} is an async function, and nothing awaits it here: pass a plain one"
         )
+
+
+def no_end(error: Exception) -> Exception:
+    """An error of the caller's own code; one by which Python ends a loop becomes another.
+
+    Nobody would see it otherwise: the loop over the stream would just end, as if all were said.
+    """
+    if not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return error
+    seen = RuntimeError(f"a function or type of yours raised {type(error).__name__}")
+    seen.__cause__ = error
+    return seen
 
 
 def check_number(value: object, name: str) -> None:

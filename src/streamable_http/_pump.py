@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 
 from ._call import CallersError
+from ._checks import no_end
 from ._decoders.engine import Batch
 from ._effects import Effect, Emit
 from ._errors import ConfigurationError, StreamClosed, StreamError
@@ -107,7 +108,8 @@ class Pump(_Base[T]):
         try:
             reply = self._performer.perform(effect)
         except CallersError as exc:
-            raise exc.error from exc.error.__cause__
+            error = no_end(exc.error)
+            raise error from error.__cause__
         except StreamClosed:
             raise
         except StreamError as exc:
@@ -199,7 +201,8 @@ class AsyncPump(_Base[T]):
         try:
             reply = await self._performer.perform(effect)
         except CallersError as exc:
-            raise exc.error from exc.error.__cause__
+            error = no_end(exc.error)
+            raise error from error.__cause__
         except StreamClosed:
             raise
         except StreamError as exc:

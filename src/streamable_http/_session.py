@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from ._allowance import Allowance
 from ._asking import Asking
+from ._checks import no_end
 from ._content import content_decoder, portions
 from ._decoders.adapted import Adapted
 from ._decoders.choose import build_engine
@@ -138,7 +139,7 @@ class Session(Generic[T]):
     def _over(self, exc: BaseException) -> None:
         self.effect = None
         if not isinstance(exc, StopIteration):
-            self.error = exc
+            self.error = no_end(exc) if isinstance(exc, Exception) else exc
 
     # The story ---------------------------------------------------------------------------------
 

@@ -226,3 +226,14 @@ def test_nothing_but_one_text_is_kept() -> None:
 def test_a_type_that_is_none() -> None:
     with pytest.raises(ConfigurationError, match="type="):
         JSONSeq(object())  # type: ignore[call-overload]
+
+
+def test_a_text_that_is_cut_off_by_whole_ones_leaves_nothing_open() -> None:
+    body = b'\x1e{"a":\x1e1\njunk\nmore junk\nmore junk\nmore junk\n\x1e2\n'
+    options: dict[str, Any] = {"on_bad_item": "skip", "limits": Limits(max_item_bytes=20)}
+    whole = tell_spec(JSONSeq(), [body], **options)
+    assert (whole.items, whole.error) == ([1, 2], None)
+    for first in range(len(body)):
+        for second in range(first, len(body), 3):
+            pieces = [body[:first], body[first:second], body[second:]]
+            assert tell_spec(JSONSeq(), pieces, **options) == whole

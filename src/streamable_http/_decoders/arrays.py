@@ -13,7 +13,7 @@ from typing_extensions import TypeForm
 
 from .._errors import ConfigurationError, LimitExceeded
 from .bom import LeadingBOM
-from .convert import bad_item, converter, json_fault
+from .convert import bad_item, converter, every, json_fault
 from .ends import Ends
 from .engine import BadItem, Batch, Context, Engine, Position, Spec, cut_in, too_large
 from .json_walk import Malformed, Walk
@@ -192,7 +192,7 @@ class _ArrayEngine(Engine[T]):
         if size > self._limit and max(map(len, texts)) > self._limit:
             return at
         try:
-            items = list(map(self._convert, texts))
+            items = every(self._convert, texts)
         except Exception:
             return at
         batch.items += items

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 from typing_extensions import TypeForm
 
+from .._checks import no_end
 from .._errors import ConfigurationError, DecodeError
 from .engine import EXCERPT, BadItem
 
 __all__ = [
     "bad_item",
     "converter",
+    "every",
     "json_fault",
     "needs_pydantic",
     "once_per_type",
@@ -48,6 +50,14 @@ def utf8_converter(type: TypeForm[T]) -> Callable[[bytes], T]:
 
 def _both(type: TypeForm[T]) -> tuple[Conversion[T], Conversion[T]]:
     return cast("tuple[Conversion[T], Conversion[T]]", _made(type))
+
+
+def every(convert: Callable[[bytes], T], texts: Sequence[bytes]) -> list[T]:
+    """The items of many texts; raises if one of them is none."""
+    items = list(map(convert, texts))
+    if len(items) != len(texts):  # a StopIteration of the type's own ended the loop
+        raise RuntimeError("there are fewer items than texts")
+    return items
 
 
 def json_fault(text: bytes) -> Exception | None:
@@ -184,7 +194,7 @@ def bad_item(
     user's own code (a hook of the item's type, or the policy), and reaches the user as it is.
     """
     if not isinstance(exc, (ValueError, RecursionError)):
-        return exc
+        return no_end(exc)
     error = DecodeError(
         f"item {index} at byte {offset} cannot be decoded: {_reason(exc)}",
         index=index,
@@ -199,7 +209,7 @@ def bad_item(
     try:
         policy(error)
     except Exception as stop:
-        return stop
+        return no_end(stop)
     return None
 
 

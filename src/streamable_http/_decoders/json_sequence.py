@@ -12,7 +12,7 @@ from attrs import frozen
 from typing_extensions import TypeForm
 
 from .bom import LeadingBOM
-from .convert import bad_item, converter, json_fault
+from .convert import bad_item, converter, every, json_fault
 from .ends import Ends
 from .engine import BadItem, Batch, Context, Engine, Position, Spec, cut_in, too_large
 from .nesting import Nesting
@@ -148,13 +148,14 @@ class _SequenceEngine(Engine[T]):
         if self._terminal is not None and self._terminal in data:
             return False
         try:
-            batch.items += list(map(self._convert, texts))
+            batch.items += every(self._convert, texts)
         except Exception:  # read one by one, they show which it is
             return False
         self._marks.parts.append(partial(_ends, self._offset, texts))
         self._index += count
         self._offset += len(data)
         self._begun = self._passing = False
+        self._nesting = Nesting()  # of a text before them, which they cut off
         batch.end = Position(offset=self._offset)
         return True
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, overload
 from attrs import frozen
 from typing_extensions import TypeForm
 
-from .convert import converter, json_fault, utf8_converter
+from .convert import converter, every, json_fault, utf8_converter
 from .engine import Context, Engine, Spec
 from .line_engine import LineEngine
 
@@ -71,7 +71,7 @@ class RecordEngine(LineEngine[T]):
         # Each line by itself: two bad lines must never add up to good JSON. (What would prove
         # that they do not costs more than what reading a block at once saves.)
         convert = self._convert_utf8 if lines.isascii() else self._convert
-        return list(map(convert, lines.split(b"\n")))
+        return every(convert, lines.split(b"\n"))
 
     def is_blank(self, line: bytes) -> bool:
         return not line.strip(_BLANK)

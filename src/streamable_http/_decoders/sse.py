@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, overload
 from attrs import frozen
 from typing_extensions import TypeForm
 
-from .convert import converter, utf8_converter
+from .convert import converter, every, utf8_converter
 from .engine import Context, Engine, Spec
 from .sse_blocks import Plain
 from .sse_engine import SSEEngine
@@ -117,7 +117,7 @@ class _Data(SSEEngine[T]):
         return self._convert(data)
 
     def make_all(self, events: Iterable[str], data: list[Any], ids: Iterable[str]) -> list[T]:
-        return list(map(self._convert, data))
+        return every(self._convert, data)
 
     def make_plain(self, found: Plain) -> list[T]:
-        return list(map(self._convert_utf8 if found.is_utf8 else self._convert, found.data))
+        return every(self._convert_utf8 if found.is_utf8 else self._convert, found.data)

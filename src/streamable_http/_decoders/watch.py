@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from .._checks import no_end
 from .._errors import ConfigurationError, StreamFailed
 from .._values import Failure, Terminal
 from .engine import Batch, Context, Spec
@@ -41,7 +42,7 @@ def watch(context: Context) -> Callable[[Batch[T]], Batch[T]] | None:
                 if done is not None and done(item):
                     return _cut(batch, index + 1, ended=True)
             except Exception as exc:
-                return _cut(batch, index, error=exc)
+                return _cut(batch, index, error=no_end(exc))
         return batch
 
     return watched

@@ -184,7 +184,9 @@ class _Relay(StreamingResponse):
             return None
         if self._convert is None:
             return items
-        return [made for made in map(self._convert, items) if made is not None]
+        # (No `map`: a StopIteration of `convert` would end it as if there were no more.)
+        convert = self._convert
+        return [made for item in items if (made := convert(item)) is not None]
 
 
 class _Outlet:
