@@ -189,6 +189,19 @@ async def test_items_are_written_in_the_format_of_the_response(
     assert exchange.headers[b"content-type"] == media_type.encode()
 
 
+async def test_a_stop_of_a_function_is_no_end(loop: Face) -> None:
+    def convert(item: int) -> int:
+        if item == 2:
+            raise StopIteration
+        return item
+
+    stream = upstream(ndjson(1, 2, 3), decoder=shttp.NDJSON())
+    exchange = Exchange()
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await exchange.run(relay(stream, convert=convert, terminal="[DONE]"))
+    assert not exchange.complete
+
+
 async def test_only_what_has_no_place_in_json_is_refused(loop: Face) -> None:
     stream = upstream(ndjson(1), decoder=shttp.NDJSON())
 

@@ -56,6 +56,15 @@ def test_a_whole_stream_passes_through(kind: Kind, terminal: Any, last: bytes) -
     assert (read.chunks, read.error) == (chunks, None)
 
 
+@pytest.mark.parametrize("end", [StopIteration, StopAsyncIteration])
+def test_a_stop_of_the_predicate_is_no_end(kind: Kind, end: type[Exception]) -> None:
+    def terminal(_: Any) -> bool:
+        raise end
+
+    read = guarded(kind, events(event("1", id=1), event("2", id=2)), terminal)
+    assert isinstance(read.error, RuntimeError)
+
+
 @pytest.mark.parametrize(("terminal", "last"), ENDS)
 def test_a_stream_without_its_terminal_raises_behind_its_bytes(
     kind: Kind, terminal: Any, last: bytes

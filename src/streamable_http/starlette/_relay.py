@@ -41,7 +41,8 @@ def relay(
 
     The stream is opened before the response starts, and closed as soon as the client leaves. If it
     fails afterwards the response is broken off, and the error reaches the server's log: a body
-    that ends properly is complete.
+    that ends properly is complete, as far as the upstream proves it: make its client with
+    `require_proof=True` where a body that ends with its connection is not enough.
 
     Args:
         stream: What to hand on, not opened; its own options say how it is retried and resumed.
