@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message
 import streamable_http as shttp
 from streamable_http import ServerSentEvent
 from streamable_http.starlette import relay
+from streamable_http.starlette._formats import format_of
 from streamable_http.testing import (
     Cut,
     Delay,
@@ -187,6 +188,34 @@ async def test_items_are_written_in_the_format_of_the_response(
     assert exchange.complete
     assert exchange.body == body
     assert exchange.headers[b"content-type"] == media_type.encode()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "between"),
+    [
+        ([b"data: a\n", b"\n"], True),
+        ([b"data: a\r\n\r", b"\n"], True),
+        ([b"data: a\r\r"], True),
+        ([b"\xef\xbb\xbf"], True),
+        ([b"data: a\n"], False),
+        ([b"data: a\n\n", b"data"], False),
+        ([b"\r"], False),
+    ],
+)
+def test_raw_events_are_whole_where_a_blank_line_ends(pieces: list[bytes], between: bool) -> None:
+    form = format_of("text/event-stream")
+    written = b"".join(form.encode([piece]) for piece in pieces)
+
+    assert written == b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
+    assert form.between_items == between
+    assert form.terminal("[DONE]") == (b"data: [DONE]\n\n" if between else b"")
+
+
+@pytest.mark.parametrize(("piece", "start"), [(b"a\n", b""), (b"a", b"\n")])
+def test_a_terminal_is_a_line_of_its_own(piece: bytes, start: bytes) -> None:
+    form = format_of("text/plain")
+    assert form.encode([piece]) == piece
+    assert form.terminal("END") == start + b"END\n"
 
 
 async def test_a_stop_of_a_function_is_no_end(loop: Face) -> None:

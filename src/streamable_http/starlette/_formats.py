@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import codecs
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from streamable_http import ServerSentEvent
 __all__ = ["EVENT_STREAM", "Format", "format_of", "media_type_of"]
 
 EVENT_STREAM = "text/event-stream"
+
+_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
 
 
 class Format(abc.ABC):
@@ -42,7 +45,7 @@ class Format(abc.ABC):
 
     @abc.abstractmethod
     def terminal(self, text: str) -> bytes:
-        """What says that nothing is missing."""
+        """What says that nothing is missing, or b"" if that cannot be said here."""
 
     @abc.abstractmethod
     def failure(self, name: str, error: Exception) -> bytes:
@@ -54,6 +57,7 @@ class _Events(Format):
 
     def __init__(self) -> None:
         self._id = ""
+        self._tail: bytes | None = None  # the last raw bytes
 
     def _encode(self, item: Any) -> bytes:
         if not isinstance(item, ServerSentEvent):
@@ -66,11 +70,16 @@ class _Events(Format):
         return reset + item.encode()
 
     def _encode_raw(self, data: bytes) -> bytes:
-        self.between_items = data.endswith((b"\n\n", b"\n\r\n"))
+        if self._tail is None:
+            # Behind a heartbeat it would be a part of the first line.
+            self._tail, data = b"", bytes(data).removeprefix(codecs.BOM_UTF8)
+        self._tail = (self._tail + data)[-3:]
+        self.between_items = not self._tail or self._tail.endswith(_BLANK_LINES)
         return data
 
     def terminal(self, text: str) -> bytes:
-        return ServerSentEvent(data=text).encode()
+        # In the midst of an event it would be a part of that.
+        return ServerSentEvent(data=text).encode() if self.between_items else b""
 
     def failure(self, name: str, error: Exception) -> bytes:
         if not self.between_items:
@@ -81,7 +90,7 @@ class _Events(Format):
 class _Records(Format):
     def __init__(self, *, text: bool) -> None:
         self._text = text
-        self._raw = False
+        self._raw = self._in_line = False
 
     def _encode(self, item: Any) -> bytes:
         line = item if self._text and isinstance(item, str) else _text(item)
@@ -89,10 +98,11 @@ class _Records(Format):
 
     def _encode_raw(self, data: bytes) -> bytes:
         self._raw = True
+        self._in_line = data[-1:] != b"\n" if data else self._in_line
         return data
 
     def terminal(self, text: str) -> bytes:
-        return f"{text}\n".encode()
+        return b"\n" * self._in_line + f"{text}\n".encode()
 
     def failure(self, name: str, error: Exception) -> bytes:
         if self._raw or self._text:
