@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from .bars import Verdict, judged, judged_all
 from .everything import Everything
@@ -81,22 +82,24 @@ def printed(result: Result) -> str:
     return "\n".join(lines)
 
 
+def by_count(
+    found: dict[str, dict[str, Any]], what: str, unit: str, figure: Callable[[int, str], float]
+) -> str:
+    """A row for each number of streams, a column for each contender."""
+    names = next(iter(found.values()))
+    rows = (
+        [f"{int(count):,}", *(f"{figure(int(count), who):.1f}" for who in runs)]
+        for count, runs in found.items()
+    )
+    return table([what, *(f"{who}, {unit}" for who in names)], rows)
+
+
 def many(found: Everything) -> Iterator[str]:
     yield "## h: many streams in one process\n"
     yield "One event at a time on every stream, 4,000 a second all in all.\n"
-    rows = (
-        [f"{int(count):,}", *(f"{found.per_event(int(count), who):.1f}" for who in runs)]
-        for count, runs in found.many.items()
-    )
-    names = next(iter(found.many.values()))
-    yield table(["streams", *(f"{who}, CPU µs/event" for who in names)], rows)
+    yield by_count(found.many, "streams", "CPU µs/event", found.per_event)
     yield "\nMemory of a stream that waits: how much the process grew for each.\n"
-    rows = (
-        [f"{int(count):,}", *(f"{found.memory(int(count), who):.1f}" for who in runs)]
-        for count, runs in found.idle.items()
-    )
-    names = next(iter(found.idle.values()))
-    yield table(["idle streams", *(f"{who}, KiB" for who in names)], rows)
+    yield by_count(found.idle, "idle streams", "KiB", found.memory)
     if "10000" in found.idle:
         yield "\n10,000 streams are those of ten clients: one pool opens so many slowly."
 

@@ -33,14 +33,14 @@ def refuse_async(value: object, name: str) -> None:
         )
 
 
-def no_end(error: Exception) -> Exception:
+def no_end(error: Exception, whose: str = "a function or type of yours") -> Exception:
     """An error of the caller's own code; one by which Python ends a loop becomes another.
 
     Nobody would see it otherwise: the loop over the stream would just end, as if all were said.
     """
     if not isinstance(error, (StopIteration, StopAsyncIteration)):
         return error
-    seen = RuntimeError(f"a function or type of yours raised {type(error).__name__}")
+    seen = RuntimeError(f"{whose} raised {type(error).__name__}")
     seen.__cause__ = error
     return seen
 

@@ -6,18 +6,17 @@ import abc
 import threading
 import time
 from collections.abc import Callable
-from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
 from ._checks import check_callable, check_number, check_seconds, check_weigh, refuse_async
 from ._delivery import Mark
-from ._errors import ConfigurationError, StreamClosed, StreamError
+from ._errors import StreamClosed, StreamError
 from ._flow import Flow
 from ._gathering import Gathering
 from ._reports import StreamStats
 from ._roster import END
 from ._sync import Stream
-from ._threads import join_all, start
+from ._threads import applied, join_all, start
 from ._turns import Over, Turns
 from ._values import Cursor
 
@@ -56,24 +55,6 @@ def batched(
         return _Batched(source, size, weigh)
     check_seconds(seconds)
     return _TimedBatches(source, size, seconds, weigh)
-
-
-def applied(fn: Callable[[T], R], item: T) -> R:
-    """`fn(item)`; a StopIteration that escapes from it must not look like the stream's end.
-
-    Nor may a coroutine, as of a lambda around an async function, look like work that was done.
-    """
-    try:
-        result = fn(item)
-    except (StopIteration, StopAsyncIteration) as exc:
-        raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
-    if isinstance(result, CoroutineType):
-        result.close()
-        raise ConfigurationError(
-            f"fn={fn!r} returned a coroutine, and nothing awaits it here: pass a plain function, "
-            f"or use an AsyncClient"
-        )
-    return result
 
 
 class Derived(Flow[R], Generic[T, R]):

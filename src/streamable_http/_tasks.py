@@ -13,6 +13,8 @@ from typing import Any
 
 import anyio
 
+from ._checks import no_end
+
 __all__ = ["Task", "applied", "spawn", "stop_all"]
 
 
@@ -24,7 +26,7 @@ async def applied(fn: Callable[..., Any], *arguments: Any) -> Any:
             return await result
         return result
     except (StopIteration, StopAsyncIteration) as exc:
-        raise RuntimeError(f"{fn!r} raised {type(exc).__name__}") from exc
+        raise no_end(exc, repr(fn)) from exc
 
 
 class Task:

@@ -6,10 +6,36 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterable
+from types import CoroutineType
+from typing import TypeVar
 
-__all__ = ["join_all", "start"]
+from ._checks import no_end
+from ._errors import ConfigurationError
+
+__all__ = ["applied", "join_all", "start"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _JOIN_SECONDS = 1.0
+
+
+def applied(fn: Callable[[T], R], item: T) -> R:
+    """`fn(item)`; a StopIteration that escapes from it must not look like the stream's end.
+
+    Nor may a coroutine, as of a lambda around an async function, look like work that was done.
+    """
+    try:
+        result = fn(item)
+    except (StopIteration, StopAsyncIteration) as exc:
+        raise no_end(exc, repr(fn)) from exc
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise ConfigurationError(
+            f"fn={fn!r} returned a coroutine, and nothing awaits it here: pass a plain function, "
+            f"or use an AsyncClient"
+        )
+    return result
 
 
 def start(run: Callable[[], object], name: str) -> threading.Thread:
