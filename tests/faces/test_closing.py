@@ -28,7 +28,7 @@ from streamable_http import (
 
 HERE = Path(__file__).parent
 PATIENT = RetryPolicy(wait=lambda _: 30.0)
-AT_ONCE = 0.5
+AT_ONCE = 2.0
 
 
 class Reader:

@@ -245,19 +245,24 @@ async def test_batches_in_time(own: Face, server: Server) -> None:
         batched = stream.batches(3, seconds=0.1)
         started = time.monotonic()
         assert await anext(batched) == [1, 2]
-        assert 0.05 < time.monotonic() - started < 0.3
+        assert 0.05 < time.monotonic() - started < 2
         assert batched.cursor is None
         gate.set()
-        # A full list does not wait for the time to pass.
-        started = time.monotonic()
         assert await anext(batched) == [3, 4, 5]
-        assert time.monotonic() - started < 0.09
         assert batched.cursor is not None
         assert batched.cursor.value == "2"
         assert await anext(batched) == [6]
         with pytest.raises(StopAsyncIteration):
             await anext(batched)
         assert batched.cursor.value == "6"
+
+
+async def test_a_full_batch_does_not_wait_for_its_time(own: Face, server: Server) -> None:
+    url = server.serve("/", streamed(events(1, 2, 3, 4), hold()))
+    async with own.client() as client, client.stream("GET", url, decoder=NUMBERS) as stream:
+        started = time.monotonic()
+        assert await anext(stream.batches(3, seconds=60)) == [1, 2, 3]
+        assert time.monotonic() - started < 5
 
 
 async def test_process_reports_progress(face: Face, server: Server) -> None:
@@ -354,7 +359,7 @@ async def test_closing_ends_an_operator_that_waits(own: Face, server: Server, ma
         await own.sleep(0.01)
         started = time.monotonic()
         await derived.aclose()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2
         with pytest.raises(StreamClosed):
             await reader
         with pytest.raises(StreamClosed):

@@ -112,7 +112,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.serve("/", streamed(events(1)))
-    timeouts = shttp.Timeouts(connect=1.0)
+    timeouts = shttp.Timeouts(connect=2.0)
     with unreachable() as dead:
         url = resolve_to(monkeypatch, httpx.URL(dead).port or 0, server.port)
         started = time.monotonic()
@@ -122,7 +122,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
         ):
             took = time.monotonic() - started
             assert len(list(stream)) == 1
-    assert 0.4 < took < 1.0
+    assert 0.9 < took < 2.0
 
 
 def test_addresses_that_all_swallow_packets_share_the_connect_clock(
@@ -139,7 +139,7 @@ def test_addresses_that_all_swallow_packets_share_the_connect_clock(
             client.stream("GET", url).open()
         took = time.monotonic() - started
     assert caught.value.kind == "connect"
-    assert 0.29 < took < 0.5
+    assert 0.29 < took < 0.3 * 3
 
 
 # What counts as sent ---------------------------------------------------------------------------

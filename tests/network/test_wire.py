@@ -82,7 +82,7 @@ def test_resolution_that_hangs_is_left_at_the_connect_clock(
     released.set()
     assert left.wait(5)
     assert caught.value.kind == "connect"
-    assert 0.2 <= took < 0.4
+    assert 0.2 <= took < 2
 
 
 def test_resolution_that_hangs_is_left_at_close(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +328,7 @@ async def test_silence_in_the_handshake_is_the_connect_clocks(
         started = time.monotonic()
         with pytest.raises(shttp.TimeoutExceeded) as caught:
             await numbers(pulled, url, verify=trusting, retry=ONCE, timeout=timeouts)
-        assert 0.2 <= time.monotonic() - started < 0.5
+        assert 0.2 <= time.monotonic() - started < 2
         assert caught.value.kind == "connect"
 
 

@@ -46,6 +46,7 @@ SSE = {"Content-Type": "text/event-stream"}
 ONCE = RetryPolicy(stop=1)
 BEAT: list[Step] = [b": still here\n\n", Delay(10)]
 ITEM: list[Step] = [event("x"), Delay(10)]
+BUSY_SECONDS = 5.0  # a machine that has other work to do may stand still for a second
 FACES = [
     Face(runtime, prefetch) for runtime in ("threads", "asyncio", "trio") for prefetch in (0, 8)
 ]
@@ -55,24 +56,22 @@ on_every_face = pytest.mark.parametrize("face", FACES, ids=str)
 
 @pytest.fixture(autouse=True)
 def at_once() -> Iterator[None]:
-    """No test here takes real time."""
+    """No test here waits in real time: what it waits for in virtual time takes longer than this."""
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < BUSY_SECONDS
 
 
 @on_every_face
 async def test_five_tries_of_twenty_seconds_take_no_time(face: Face) -> None:
     clock = VirtualClock(jitter=0.0)
     transport = ScriptedTransport(Script(*[retry_after(20)] * 4, events("a", "b")))
-    started = time.monotonic()
     async with (
         face.client(transport=transport, clock=clock, retry=RetryPolicy()) as client,
         client.stream("GET", URL) as stream,
     ):
         assert len(await stream.collect()) == 2
         assert stream.stats.elapsed == 80.0
-    assert time.monotonic() - started < 0.2
     assert [request.at for request in transport.requests] == [0.0, 20.0, 40.0, 60.0, 80.0]
 
 
