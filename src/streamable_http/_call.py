@@ -24,6 +24,7 @@ from ._errors import (
     TimeoutExceeded,
 )
 from ._lease import Lease, LeaseTimeout
+from ._redirects import DEFAULT_PORTS
 from ._settings import checked_headers, layered
 from ._values import Headers, ResponseInfo
 
@@ -319,19 +320,23 @@ def translated(error: Exception, flavour: ModuleType, lease: Lease) -> Exception
         # What is wrong with a header stands before its value, which may be a secret.
         return ConfigurationError(f"the request cannot be sent: {str(error).partition(' b')[0]}")
     if isinstance(error, (flavour.ConnectError, flavour.ProxyError)):
-        return _no_connection(error)
+        return _no_connection(error, lease)
     if isinstance(error, flavour.TransportError):
         if lease.managed and not lease.sent:
-            return _no_connection(error)
+            return _no_connection(error, lease)
         return ConnectionLost(f"the connection was lost: {error}")
     return error
 
 
-def _no_connection(error: Any) -> ConnectError:
+def _no_connection(error: Any, lease: Lease) -> ConnectError:
     try:
-        where = f" to {error.request.url.netloc.decode()}"
+        url = error.request.url
     except RuntimeError:  # no request was told to it
-        where = ""
+        return ConnectError(f"no connection: {error}")
+    where = f" to {url.netloc.decode()}"
+    target = url.raw_host.decode(), url.port or DEFAULT_PORTS.get(url.scheme)
+    if lease.dialled is not None and lease.dialled != target:
+        where += " through the proxy {}:{}".format(*lease.dialled)
     return ConnectError(f"no connection{where}: {error}")
 
 

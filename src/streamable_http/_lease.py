@@ -61,6 +61,8 @@ class Lease:
         expired: The clock that ran out in this attempt, or None.
         managed: Whether one of our own connections serves this attempt, so that the lease knows
             all of it; not so with a client, mounted transport or mock of somebody else's.
+        dialled: The host and port that this attempt connects to, its proxy's if it has one; None
+            where the connection is not new, or not ours.
         sent: Whether a byte of this attempt's request may have reached the server.
         waker: Who waits now.
         in_body: Whether the response's head is complete.
@@ -72,6 +74,7 @@ class Lease:
         self.closed: bool = False
         self.expired: ClockName | None = None
         self.managed: bool = False
+        self.dialled: tuple[str, int] | None = None
         self.sent: bool = False
         self.waker: Waker | None = None
         self._now = clock.now
@@ -85,7 +88,7 @@ class Lease:
 
     def begin(self) -> None:
         """An attempt starts: the connect clock runs."""
-        self.expired, self.managed, self.sent = None, False, False
+        self.expired, self.managed, self.sent, self.dialled = None, False, False, None
         self.in_body, self._itemless = False, 0.0
         self._phase("connect", self.timeouts.connect)
 

@@ -8,12 +8,12 @@ from ._effects import Target
 from ._errors import RedirectError
 from ._values import ResponseInfo
 
-__all__ = ["MAX_REDIRECTS", "PERMANENT", "is_redirect", "redirected", "same_origin"]
+__all__ = ["DEFAULT_PORTS", "MAX_REDIRECTS", "PERMANENT", "is_redirect", "redirected", "same_origin"]
 
 MAX_REDIRECTS = 20
 PERMANENT = frozenset({301, 308})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_redirect(head: ResponseInfo) -> bool:
@@ -42,7 +42,7 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
         bare = not same_origin(old, new) or target.bare
     except ValueError as exc:
         raise RedirectError("the Location of the redirect is not a URL", location=location) from exc
-    if new.scheme not in _DEFAULT_PORTS or not new.hostname:
+    if new.scheme not in DEFAULT_PORTS or not new.hostname:
         raise RedirectError(
             f"the Location of the redirect (scheme {new.scheme!r}) is no http or https URL with a "
             f"host",
@@ -88,4 +88,4 @@ def same_origin(old: SplitResult, new: SplitResult) -> bool:
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
+    return url.scheme, url.hostname, url.port or DEFAULT_PORTS.get(url.scheme)

@@ -175,6 +175,7 @@ class Session(Generic[T]):
                 )
             return "terminal" if ended else "framing"
         engine = self._prepare(head, plan)
+        self._tally.resumes += plan is not None and self.decoded > 0
         content = content_decoder(head.headers, self.order.limits)
         while data := (yield _READ):
             size = len(data)
@@ -217,7 +218,6 @@ class Session(Generic[T]):
         head = yield from self._asking.connect(plan, self._way)
         self._connected_at, self._refreshed = self.now, False
         self._tally.connects += 1
-        self._tally.resumes += plan is not None and self.decoded > 0
         self._tell(Connected(request=self.order.label, response=head))
         return head, plan
 

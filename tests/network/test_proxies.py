@@ -242,6 +242,8 @@ async def test_a_proxy_that_knows_us_not(
         with pytest.raises(shttp.ConnectError) as caught:
             await three(pulled, url, proxy=wrong, verify=trusting, retry=once)
     assert "guess" not in str(caught.value)
+    where = f"localhost:{tls_server.port} through the proxy {httpx.URL(proxy.url).netloc.decode()}"
+    assert str(caught.value).startswith(f"no connection to {where}: ")
     assert tls_server.requests == []
     del caught
     gc.collect()
@@ -284,6 +286,8 @@ async def test_a_post_is_sent_again_when_the_proxy_is_not_there(
     url = server.serve("/feed", streamed(events(1)))
     seen: list[Any] = []
     async with pulled.client(proxy=gone.url, on_event=seen.append) as client:
-        with pytest.raises(shttp.RetriesExhausted):
+        with pytest.raises(shttp.RetriesExhausted) as caught:
             await client.stream("POST", url, json={}).open()
+    proxy_host, target = (httpx.URL(each).netloc.decode() for each in (gone.url, url))
+    assert f"no connection to {target} through the proxy {proxy_host}: " in str(caught.value)
     assert len([event for event in seen if isinstance(event, shttp.Retrying)]) == 4

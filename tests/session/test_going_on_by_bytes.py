@@ -124,6 +124,7 @@ def test_no_resume_is_no_range() -> None:
 def test_what_is_not_the_part_that_was_asked_for_is_refused(head: ResponseInfo, text: str) -> None:
     s = script(begun(), (Sleep, None), (OPEN, head), (CLOSE, None))
     over(s, ResumeError, text)
+    assert (s.stats.connects, s.stats.resumes) == (2, 0)
 
 
 @pytest.mark.parametrize("status", [204, 410, 412, 416])

@@ -117,13 +117,13 @@ class LeasedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        lease = lease_of(timeout)
+        lease.dialled = host, port
         if _on_asyncio():
             options = (*(socket_options or ()),)
             return await self._connected(
                 timeout,
-                lambda: AsyncioStream.connect_tcp(
-                    host, port, lease_of(timeout), local_address, options
-                ),
+                lambda: AsyncioStream.connect_tcp(host, port, lease, local_address, options),
             )
 
         async def connect() -> httpcore.AsyncNetworkStream:

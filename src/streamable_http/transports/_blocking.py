@@ -133,6 +133,7 @@ class BlockingBackend(httpcore.NetworkBackend):
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
         lease = lease_of(timeout)
+        lease.dialled = host, port
         local = None if local_address is None else (local_address, 0)
         options = (*(socket_options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
         failure = OSError(f"no address for {host}")
