@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import field, frozen
 
+from ._decoders.convert import converter
 from ._decoders.sse import SSEData
 from ._errors import ConfigurationError, DecodeError, StreamError
 from ._reports import Summary
@@ -160,7 +160,7 @@ def document_options(options: SharedOptions) -> SharedOptions:
 def parsed(body: bytes) -> dict[str, Any]:
     """A small document, which is a JSON object."""
     try:
-        value = json.loads(body)
+        value = converter(Any)(body)
     except (ValueError, RecursionError) as exc:
         raise DecodeError(f"the service's answer is not JSON: {exc}", excerpt=body[:64]) from exc
     if not isinstance(value, dict):
@@ -179,6 +179,6 @@ def info_of(endpoint: str, details: dict[str, Any]) -> StreamInfo:
     return StreamInfo(
         name=str(details.get("name", endpoint)),
         description=str(details.get("description", "")),
-        total=total if isinstance(total, int) else None,
+        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
         details=MappingProxyType(details),
     )

@@ -117,7 +117,8 @@ def mcp_server(
     Raises:
         ConfigurationError: `call_timeout` is not a time.
     """
-    if isinstance(call_timeout, bool) or not 0 < call_timeout < float("inf"):
+    number = isinstance(call_timeout, (int, float)) and not isinstance(call_timeout, bool)
+    if not number or not 0 < call_timeout < float("inf"):
         raise ConfigurationError(
             f"call_timeout={call_timeout!r} is not a time: pass seconds above 0"
         )

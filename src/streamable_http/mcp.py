@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hmac
 import inspect
+import re
 import socket
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -50,6 +51,7 @@ __all__ = [
 TokenCheck: TypeAlias = Callable[[str], bool | Awaitable[bool]]
 """Says whether a bearer token is good."""
 
+_TOKEN = re.compile(r"[!-~]+")  # RFC 6750, section 2.1, is stricter still
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -152,6 +154,10 @@ def create_app(
     """
     for option, names in (("allowed_hosts", allowed_hosts), ("allowed_origins", allowed_origins)):
         _check_names(option, names)
+    if not path.startswith("/"):
+        raise ConfigurationError(f"path={path!r} is not a path: pass one such as '/mcp'")
+    if max_sessions < 1:
+        raise ConfigurationError(f"max_sessions={max_sessions!r} allows none: pass 1 or more")
     if allowed_hosts is not None and verify_token is None:
         warnings.warn(
             "the MCP server can be reached from elsewhere (allowed_hosts=), and whoever reaches it "
@@ -185,7 +191,9 @@ def _accepted(
 
 
 def _check_names(option: str, names: Sequence[str] | None) -> None:
-    if names is not None and (isinstance(names, str) or "*" in "".join(names)):
+    if names is None:
+        return
+    if isinstance(names, str) or not all(isinstance(n, str) and "*" not in n for n in names):
         raise ConfigurationError(
             f"{option}={names!r} is not a list of exact names: pass one such as "
             f"['tools.example.com:8443'], without '*'"
@@ -202,10 +210,13 @@ def fixed_tokens(*tokens: str) -> TokenCheck:
     """A check for `verify_token` that knows a few tokens; it takes as long for each wrong one.
 
     Raises:
-        ConfigurationError: There is none, or an empty one.
+        ConfigurationError: There is none, or one that no request could bring.
     """
-    if not all(tokens) or not tokens:
-        raise ConfigurationError("fixed_tokens() needs tokens that are not empty: pass some")
+    if not tokens or not all(map(_TOKEN.fullmatch, tokens)):
+        raise ConfigurationError(
+            "fixed_tokens() needs tokens of visible ASCII characters, since no client can send "
+            "another: pass some, without the line end that text read from a file often ends with"
+        )
     known = [token.encode() for token in tokens]
 
     def check(token: str) -> bool:
@@ -262,6 +273,8 @@ async def run_http(
             f"host={host!r} is reached from elsewhere, where its name is not known here: pass "
             f"allowed_hosts=['name:port'], as clients write it"
         )
+    if not 0 <= port <= 65535:
+        raise ConfigurationError(f"port={port!r} is not a port: pass a number from 0 to 65535")
     with socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
     ) as listener:

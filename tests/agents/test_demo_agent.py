@@ -161,3 +161,16 @@ def test_traces_go_to_openai_or_nowhere(
             assert "canary" not in repr(speaks) + speaks.introduction
 
     asyncio.run(main())
+
+
+def test_a_key_of_the_environment_goes_to_no_address_of_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary")
+    (tmp_path / ".env").write_text("OPENAI_BASE_URL=http://127.0.0.1:1/v1\n")
+
+    async def main() -> None:
+        async with speaker() as speaks:
+            assert "127.0.0.1" not in speaks.introduction
+
+    asyncio.run(main())

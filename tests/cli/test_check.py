@@ -153,7 +153,8 @@ def test_framing(version: str, headers: tuple[tuple[str, str], ...], framing: st
     ("answer", "why"),
     [
         (b"id: 3\ndata: c\n\n", "'3' came"),
-        (b"id: 1\ndata: a\n\n", "None came"),
+        (b"id: 1\ndata: a\n\n", "'1' came"),
+        (b"id: 1\ndata: a\n\nid: 2\ndata: b\n\n", "'1' came"),
         (b"", "None came"),
         (None, "StatusError"),
     ],
@@ -213,6 +214,49 @@ def test_for_people(url: str, capsys: Capture) -> None:
     assert "resume       yes      asked to go on after event '1', it went on with '2'\n" in told
 
 
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("text/event-stream", b": connected\n\n: padding\n\ndata: 1\n\n"),
+        ("application/x-ndjson", b'{"a": 1}\n\n{"a": 2}\n\n{"a": 3}\n\n'),
+    ],
+)
+def test_heartbeats_beside_items_show_no_pulse(media_type: str, body: bytes) -> None:
+    arrivals = Arrivals(media_type=media_type, start=0.0)
+    arrivals.add(0.5, body)
+    arrivals.add(1.0, body)
+    assert (arrivals.heartbeats > 2, arrivals.pulses) == (True, 0)
+    (clock,) = [each for each in promises(findings(arrivals=arrivals)) if each.name == "idle clock"]
+    assert clock.holds == "unknown"
+
+
+def test_the_lines_of_an_array_are_no_items() -> None:
+    arrivals = Arrivals(media_type="application/json", start=0.0)
+    arrivals.add(0.5, b'[\n {"a": 1,\n')
+    arrivals.add(1.0, b' "b": 2}\n]\n')
+    assert (arrivals.items, arrivals.heartbeats, arrivals.bursts) == (None, 0, 2)
+
+
+def test_secrets_of_the_url_are_not_shown(capsys: Capture) -> None:
+    async def handler(request: Request) -> Response:
+        return Response(b"data: 1\n\n", media_type="text/event-stream")
+
+    with running(served(handler)) as base:
+        secret = base.replace("://", "://user:canary@")
+        assert checked(capsys, f"{secret}/?token=canary")["url"] == f"{base}/"
+
+
+def test_ranges_are_for_a_get(capsys: Capture) -> None:
+    async def handler(request: Request) -> Response:
+        headers = {"ETag": '"v1"', "Accept-Ranges": "bytes"}
+        return Response(b"data: 1\n\n", headers=headers, media_type="text/event-stream")
+
+    with running(served(handler)) as base:
+        found = checked(capsys, base, "--method", "POST")
+    assert found["ranges"] is False
+    assert found["promises"]["resume"]["holds"] == "no"
+
+
 def findings(**changes: Any) -> Findings:
     arrivals = Arrivals(media_type="text/event-stream", start=0.0)
     known = Findings(
@@ -242,7 +286,7 @@ def findings(**changes: Any) -> Findings:
             "no",
             "why not",
         ),
-        ({"watched_seconds": 5.0}, "idle clock", "unknown", "no heartbeats in 5.0 s"),
+        ({"watched_seconds": 5.0}, "idle clock", "unknown", "no heartbeats in the pauses of 5.0 s"),
         ({}, "promptness", "unknown", "too little came"),
     ],
 )

@@ -127,6 +127,59 @@ def test_the_reader_never_was_there(url: str, arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (Exit.PIPE_CLOSED, b"")
 
 
+def test_a_stdout_that_knows_little_gets_escapes(url: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, "check", f"{url}/stream/users?limit=1"],
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+        env={**BUFFERED, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"Timeouts(idle=\u2026)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [
+        ("2>&-", ["get", "/stream/users?cut_after=2", "-H", "Accept: application/x-ndjson"], Exit.TRUNCATED),
+        ("2>&-", ["get", "/nothing"], Exit.STATUS),
+        (">&-", ["get", "/stream/users"], Exit.FAILED),
+        (">&-", ["get", "/stream/users", "-o", "/dev/null"], Exit.COMPLETE),
+        (">&-", ["check", "/stream/users?limit=1"], Exit.FAILED),
+    ],
+)
+def test_streams_that_are_closed(url: str, closed: str, arguments: list[str], code: Exit) -> None:
+    """Errors never stand among the items, and items that cannot be written are an error."""
+    words = [url + word if word[:2] in {"/s", "/n"} else word for word in arguments]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        env=BUFFERED,
+    )
+    assert done.returncode == code
+    assert "Error" not in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_nobody_reads_the_errors(url: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, "get", f"{url}/nothing"],
+        stdout=subprocess.PIPE,
+        stderr=write,
+        timeout=SECONDS,
+        check=False,
+        env=BUFFERED,
+    )
+    os.close(write)
+    assert (done.returncode, done.stdout) == (Exit.STATUS, b"")
+
+
 def test_the_readers_of_the_demo_leave() -> None:
     with started("demo") as process:
         assert first_line(process).startswith("health of ")

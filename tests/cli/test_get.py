@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,30 @@ def test_into_a_file(url: str, capsysbinary: Capture, tmp_path: Path) -> None:
     assert run(["get", f"{url}/stream/users", *arguments]) == Exit.COMPLETE
     assert [json.loads(line) for line in path.read_text("utf-8").splitlines()] == users(1000)
     assert capsysbinary.readouterr().out == b""
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/", "/nothing"])
+def test_where_nothing_comes_the_file_stays(url: str, tmp_path: Path, address: str) -> None:
+    path = tmp_path / "kept"
+    path.write_text("precious")
+    address = url + address if address[0] == "/" else address
+    assert run(["get", address, "-o", str(path), "--method", "POST"]) != Exit.COMPLETE
+    assert path.read_text() == "precious"
+
+
+def test_a_timeout_bounds_the_wait_for_the_head(capsysbinary: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        code = run(["get", address, "--timeout", "0.05", "--method", "POST"])
+    assert code == Exit.TIMEOUT
+    assert b"Timeouts(first_byte=0.05)" in capsysbinary.readouterr().err
+
+
+def test_progress_shows_no_secrets(url: str, capsysbinary: Capture) -> None:
+    secret = url.replace("://", "://user:canary@")
+    arguments = ["--progress", "--terminal", "[DONE]"]
+    assert run(["get", f"{secret}/stream/users?limit=1&label=canary", *arguments]) == Exit.COMPLETE
+    assert b"canary" not in capsysbinary.readouterr().err
 
 
 @pytest.mark.parametrize("count", [1, 256, 300, 1000])

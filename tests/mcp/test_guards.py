@@ -18,7 +18,8 @@ import anyio.lowlevel
 import httpx2
 import pytest
 from ctrl_c import press_ctrl_c
-from mcp import Client
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_harness import served
 from recipes import cook, recipe
@@ -253,6 +254,9 @@ def test_a_killed_client_ends_its_stream(server: Server) -> None:
         ({"allowed_hosts": ["*"]}, r"allowed_hosts=\['\*'\]"),
         ({"allowed_hosts": ["tools.example.com:*"]}, "without '\\*'"),
         ({"allowed_origins": ["http://localhost:*"]}, "allowed_origins="),
+        ({"allowed_hosts": [5]}, r"allowed_hosts=\[5\]"),
+        ({"path": "mcp"}, "pass one such as '/mcp'"),
+        ({"max_sessions": 0}, "max_sessions=0 allows none"),
     ],
 )
 def test_wrong_guards(options: dict[str, Any], told: str) -> None:
@@ -260,10 +264,17 @@ def test_wrong_guards(options: dict[str, Any], told: str) -> None:
         create_app(toolkit(), **options)
 
 
-def test_no_empty_tokens() -> None:
-    for tokens in ([], [""], ["good", ""]):
-        with pytest.raises(ConfigurationError, match="not empty"):
+def test_no_tokens_that_nobody_can_bring() -> None:
+    for tokens in ([], [""], ["good", ""], ["good\n"], [" good"], ["sékrit"]):
+        with pytest.raises(ConfigurationError, match="visible ASCII") as caught:
             fixed_tokens(*tokens)
+        assert "good" not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_no_such_port(port: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"port={port} is not a port"):
+        asyncio.run(run_http(toolkit(), port=port))
 
 
 def test_the_recipe_for_a_program() -> None:
@@ -312,6 +323,34 @@ def test_the_command(server: Server) -> None:
         _, errors = process.communicate(timeout=10)
     assert "Traceback" not in errors
     assert server.requests[0].headers["authorization"] == "Bearer own"
+
+
+def test_ctrl_c_ends_the_command_on_stdio_and_agents_share_no_cookies(server: Server) -> None:
+    script = streamed(events(1), DONE, set_cookie="sid=first")
+    server.serve("/stream/logs", script)
+    command = [sys.executable, "-m", "streamable_http", "mcp", "--base-url", server.url]
+
+    async def main() -> None:
+        parameters = StdioServerParameters(command=command[0], args=[*command[1:], *options])
+        async with Client(stdio_client(parameters)) as client:
+            for _ in range(2):
+                result = await client.call_tool("stream_data", {"endpoint": "logs"})
+                assert not result.is_error
+
+    options = ["--endpoint", "logs", "--stdio"]
+    asyncio.run(main())
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
+
+    with subprocess.Popen(
+        [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        process.stdin.flush()
+        assert process.stdout.readline()  # it serves
+        press_ctrl_c(process)
+        assert process.wait(10) == 130
 
 
 def test_the_command_names_a_missing_variable() -> None:

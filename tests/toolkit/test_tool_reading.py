@@ -271,6 +271,41 @@ def test_the_bytes_of_a_batch_are_shared_out(server: Server, backend: str) -> No
     assert len(encode(answer.structured["records"])) <= 400 + 4 * len('"a":[],') + 2
 
 
+def test_a_record_that_no_share_of_a_batch_holds_is_left_out(server: Server, backend: str) -> None:
+    for name in "abcd":
+        server.serve(f"/stream/{name}", records("x" * 120, 2))
+    limits = ToolLimits(max_bytes=400, max_record_bytes=200)
+
+    answer = call(backend, server, "batch_stream", {"endpoints": [*"abcd"]}, limits=limits)
+
+    assert answer.structured["records"] == {name: [2] for name in "abcd"}
+    assert {each["received"] for each in answer.structured["streams"]} == {2}
+
+
+def test_a_record_as_large_as_the_answer_fits_none(server: Server, backend: str) -> None:
+    server.serve("/stream/logs", records("x" * 98, "y" * 97))
+    limits = ToolLimits(max_bytes=100, max_record_bytes=100)
+
+    answer = call(backend, server, "stream_data", LOGS, limits=limits).structured
+
+    assert answer["records"] == ["y" * 97]
+    assert (answer["stop_reason"], answer["received"], answer["truncated"]) == ("end", 2, True)
+
+
+def test_a_record_that_is_nested_too_deep_is_left_out(server: Server, backend: str) -> None:
+    """Encoders of messages fail on it, and take the whole answer with them."""
+    records = [b"[" * depth + b"]" * depth for depth in (60, 70, 200)]
+    steps = [chunk(b"id: 1\ndata: %b\n\n" % text) for text in records]
+    server.serve("/stream/logs", streamed(*steps, DONE))
+    info = b'{"total": 2, "x": %b}' % records[2]
+    server.serve("/info/logs", reply(info, content_type="application/json"))
+
+    answer = call(backend, server, "stream_data", LOGS).structured
+    told = call(backend, server, "get_stream_info", LOGS).structured
+
+    assert (answer["received"], answer["returned"], answer["truncated"]) == (3, 1, True)
+    assert (told["info"], told["total"], told["truncated"]) == ({}, 2, True)
+
 def test_information(server: Server, backend: str) -> None:
     server.serve("/info/logs", reply(b'{"total": 7, "x": 1}', content_type="application/json"))
 
@@ -288,6 +323,27 @@ def test_information_is_bounded(server: Server, backend: str) -> None:
 
     assert (answer["truncated"], answer["total"], answer["info"]) == (True, 7, {})
 
+
+@pytest.mark.parametrize("info", [rb'{"note": "\ud800"}', b'{"total": NaN}', b'{"total": 1e999}'])
+def test_information_that_is_no_json_is_bad_data(
+    server: Server, backend: str, info: bytes
+) -> None:
+    server.serve("/info/logs", reply(info, content_type="application/json"))
+
+    answer = call(backend, server, "get_stream_info", LOGS)
+
+    assert answer.structured["error"]["code"] == "bad_data"
+
+
+@pytest.mark.parametrize("total", [b"true", b"1.5", b'"7"', b"9" * 17])
+def test_a_total_is_a_number_or_not_told(server: Server, backend: str, total: bytes) -> None:
+    body = b'{"total": %b}' % total
+    server.serve("/info/logs", reply(body, content_type="application/json"))
+
+    answer = call(backend, server, "get_stream_info", LOGS)
+
+    assert not answer.is_error
+    assert "total" not in answer.structured
 
 def test_cancelling_closes_the_upstream_at_once(server: Server, backend: str) -> None:
     server.serve("/stream/logs", streamed(record(1, 1), hold()))

@@ -60,6 +60,26 @@ def test_redacted_records(server: Server, backend: str) -> None:
         assert "canary" not in call(backend, server, tool, LOGS, redact=redact).text
 
 
+def test_what_is_redacted_is_no_total_either(server: Server, backend: str) -> None:
+    server.serve("/info/logs", reply(b'{"total": 4111}', content_type="application/json"))
+
+    answer = call(backend, server, "get_stream_info", LOGS, redact=lambda _: {})
+
+    assert "4111" not in answer.text
+    assert answer.structured["info"] == {}
+
+
+@pytest.mark.parametrize("made", [None, "hidden", {"text": "\ud800"}])
+def test_a_redaction_that_makes_no_object_shows_nothing(
+    server: Server, backend: str, made: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.serve("/info/logs", reply(b'{"total": 7}', content_type="application/json"))
+
+    answer = call(backend, server, "get_stream_info", LOGS, redact=lambda _: made)
+
+    assert answer.structured["error"]["code"] == "internal"
+    assert "a tool failed" in caplog.text
+
 def test_a_redaction_that_fails_shows_nothing(
     server: Server, backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -112,6 +132,8 @@ def test_text_is_json_without_what_nobody_sees(backend: str, value: Any) -> None
 
 
 def test_hidden_text_is_made_visible(server: Server, backend: str) -> None:
+    unseen = "\u034f\u17b4\u180b\u180f\U0001bca0\U0001d173\U0001d17a\U00013430"
+    assert encode(unseen).isascii()
     hidden = "a\u202eb\u200b\U000e0041\x1b[31m\ud800"
     server.serve(
         "/stream/logs",

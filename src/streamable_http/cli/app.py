@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from streamable_http import Failure, StreamError, __version__
+from streamable_http import Failure, StreamError, Timeouts, __version__
 
 from .check import run_check
 from .console import QuietConsole
-from .exits import Exit, report
+from .exits import Exit, report, say
 from .get import DecoderName, Output, run_get
 from .mcp import mcp
 from .request import Target
@@ -89,7 +88,7 @@ def get(
         terminal=terminal,
         failure=_failure(failure_event, failure_path),
         follow=follow,
-        timeout=timeout,
+        timeout=None if timeout is None else Timeouts(first_byte=timeout, idle=timeout),
     )
 
 
@@ -153,13 +152,13 @@ def run(arguments: Sequence[str]) -> int:
             result_action="return_value",
         )
     except CycloptsError as exc:
-        print(f"{exc}\nsee streamable-http --help", file=sys.stderr)
+        say(f"{exc}\nsee streamable-http --help")
         return Exit.USAGE
     except StreamError as exc:
         return report(exc)
     except BrokenPipeError:
         raise
     except OSError as exc:
-        print(exc.strerror or exc, file=sys.stderr)
+        say(exc.strerror or str(exc))
         return Exit.FAILED
     return code if isinstance(code, int) else Exit.COMPLETE

@@ -57,6 +57,7 @@ class Arrivals:
         ids: The first event IDs, each once.
         events_with_id: How many events set one of their own.
         heartbeats: Comments, or blank lines.
+        pulses: How often heartbeats alone came, after a pause.
         bursts: How often something came after a pause.
         largest_burst: The most items that came without a pause between.
         longest_silence: Seconds.
@@ -71,6 +72,7 @@ class Arrivals:
     ids: list[str] = field(factory=list[str])
     events_with_id: int = 0
     heartbeats: int = 0
+    pulses: int = 0
     bursts: int = 0
     largest_burst: int = 0
     longest_silence: float = 0.0
@@ -96,15 +98,25 @@ class Arrivals:
             StreamError: It cannot be read as what its media type says.
         """
         self.silence_until(now)
-        if not self.size or now - self.last > _BURST_SECONDS:
+        rested = now - self.last > _BURST_SECONDS
+        if not self.size:
+            self._forget_lines_of_an_array(data)
+        if not self.size or rested:
             self.bursts, self._burst = self.bursts + 1, 0
         self.last = now
         self.size += len(data)
         if self._count is not None and self.items is not None:
+            heartbeats = self.heartbeats
             items = self._count(data)
             self.items += items
+            self.pulses += rested and not items and self.heartbeats > heartbeats
             self._burst += items
             self.largest_burst = max(self.largest_burst, self._burst)
+
+    def _forget_lines_of_an_array(self, data: bytes) -> None:
+        """A JSON array is no lines, though its media type is that of some."""
+        if self.media_type == "application/json" and data.lstrip().startswith(b"["):
+            self._count = self.items = None
 
     def silence_until(self, now: float) -> None:
         """Nothing came since the last chunk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import sys
@@ -17,7 +18,7 @@ from streamable_http import (
     TimeoutExceeded,
 )
 
-__all__ = ["Exit", "leave", "missing", "report", "told"]
+__all__ = ["Exit", "leave", "missing", "report", "say", "told"]
 
 
 class Exit(enum.IntEnum):
@@ -59,9 +60,15 @@ _EXTRAS = {
 }
 
 
+def say(text: str) -> None:
+    """Prints a line on stderr, if somebody reads it: the exit code tells the same."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
 def report(error: StreamError) -> Exit:
     """Says on stderr what ended the stream, and returns the code for it."""
-    print(told(error), file=sys.stderr)
+    say(told(error))
     return _code(error)
 
 
@@ -84,7 +91,7 @@ def missing(error: ModuleNotFoundError) -> Exit:
     extra = _EXTRAS.get(package)
     if extra is None:
         raise error
-    print(f"this command needs {package}: pip install 'streamable-http[{extra}]'", file=sys.stderr)
+    say(f"this command needs {package}: pip install 'streamable-http[{extra}]'")
     return Exit.USAGE
 
 
@@ -94,7 +101,10 @@ def leave(code: int) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         code = Exit.PIPE_CLOSED
-    if code == Exit.PIPE_CLOSED:
+    except OSError as exc:
+        say(f"stdout: {exc.strerror}")
+        code = Exit.FAILED
+    if code in {Exit.PIPE_CLOSED, Exit.FAILED}:
         # The interpreter flushes once more on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

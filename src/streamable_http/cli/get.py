@@ -42,7 +42,7 @@ from streamable_http.progress import shown_progress
 
 from .console import QuietConsole, plain
 from .exits import Exit
-from .request import Target
+from .request import Target, shown_url
 
 __all__ = ["DecoderName", "Output", "run_get"]
 
@@ -149,7 +149,8 @@ def _write_file(
 def _print_items(
     stream: Stream[Any], output: Output, show: Callable[[Progress], None], *, end: bytes
 ) -> None:
-    with _opened(output.path) as sink, stream:
+    # The stream first: where nothing comes, the file stays as it was.
+    with stream, _opened(output.path) as sink:
         done = 0
         for items in _first(stream.batches(), output.max_items):
             _write(sink, _encoded(items, end))
@@ -184,7 +185,7 @@ def _progress(
 ) -> contextlib.AbstractContextManager[Callable[[Progress], None]]:
     if not wanted:
         return contextlib.nullcontext(_show_nothing)
-    return shown_progress(console, target.url.partition("?")[0])
+    return shown_progress(console, shown_url(target.url))
 
 
 def _show_nothing(progress: Progress) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Annotated, Any
 
 import anyio
@@ -11,7 +13,7 @@ from cyclopts import Parameter
 from streamable_http import AsyncClient, AsyncStreamService, ConfigurationError
 from streamable_http.toolkit import StreamToolkit, ToolLimits
 
-from .exits import Exit
+from .exits import Exit, say
 
 __all__ = ["mcp"]
 
@@ -57,10 +59,13 @@ def mcp(
         options: dict[str, Any] = {}
         if token_env is not None:
             options["verify_token"] = fixed_tokens(_secret(token_env))
-        async with AsyncClient(headers=upstream) as client:
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # agents are not one user
+        async with AsyncClient(headers=upstream, cookies=no_cookies) as client:
             service = AsyncStreamService(base_url, client=client)
             toolkit = StreamToolkit(service, endpoint, limits=limits)
             if stdio:
+                # The thread that reads stdin cannot be told to stop.
+                signal.signal(signal.SIGINT, _leave_at_once)
                 await run_stdio(toolkit)
             else:
                 await run_http(
@@ -75,6 +80,12 @@ def mcp(
 
     anyio.run(run)
     return Exit.COMPLETE
+
+
+def _leave_at_once(number: int, frame: object) -> None:
+    del number, frame
+    say("interrupted")
+    os._exit(Exit.INTERRUPTED)
 
 
 def _tell(url: str) -> None:

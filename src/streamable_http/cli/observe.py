@@ -21,7 +21,7 @@ from streamable_http import (
 )
 
 from .arrivals import Arrivals
-from .request import Target
+from .request import Target, shown_url
 
 __all__ = ["Findings", "Resumption", "framing_of", "observe"]
 
@@ -57,14 +57,14 @@ class Findings:
     """What was seen of one stream.
 
     Attributes:
-        url: What answered, after redirects.
+        url: What answered, after redirects; without credentials and query.
         status: Its status.
         http_version: Such as "HTTP/1.1".
         content_type: As the server sent it, or "".
         framing: What marks the end of the body: "chunked", "content-length", "frames" (HTTP/2),
             or "close", which marks nothing.
         etag: The validator, or "".
-        ranges: Whether the server says that it serves byte ranges.
+        ranges: Whether the server says that it serves byte ranges, of what a GET returns.
         head_seconds: From the request to the complete head.
         watched_seconds: From the head to the last look.
         arrivals: What came when.
@@ -132,7 +132,7 @@ def _watch(client: Client, target: Target, seconds: float) -> Findings:
             error = f"{type(exc).__name__}: {exc}"
         arrivals.silence_until(time.monotonic())
         return Findings(
-            **_head(stream.response),
+            **_head(target, stream.response),
             head_seconds=began - sent,
             watched_seconds=time.monotonic() - began,
             arrivals=arrivals,
@@ -153,16 +153,17 @@ def _open(client: Client, target: Target, decoder: Any, seconds: float) -> Any:
     )
 
 
-def _head(response: ResponseInfo) -> dict[str, Any]:
+def _head(target: Target, response: ResponseInfo) -> dict[str, Any]:
     headers = response.headers
+    ranges = headers.get("accept-ranges", "").strip().lower() == "bytes"
     return {
-        "url": response.url,
+        "url": shown_url(response.url),
         "status": response.status_code,
         "http_version": response.http_version,
         "content_type": headers.get("content-type", ""),
         "framing": framing_of(response),
         "etag": headers.get("etag", ""),
-        "ranges": headers.get("accept-ranges", "").strip().lower() == "bytes",
+        "ranges": ranges and target.method == "GET",
     }
 
 
@@ -189,7 +190,7 @@ def _resumption(client: Client, target: Target, after: str, expected: str) -> Re
     answer = Resumption(after=after, expected=expected)
     try:
         with _open(client, asked, SSE(), _QUESTION_SECONDS) as stream:
-            first = next((event for event in stream if event.id != after), None)
+            first = next((event for event in stream if event.id), None)
     except StreamError as exc:
         return evolve(answer, error=f"{type(exc).__name__}: {exc}")
     return evolve(answer, received=None if first is None else first.id)

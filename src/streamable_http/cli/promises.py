@@ -72,14 +72,14 @@ def _resume(findings: Findings) -> Promise:
 def _idle_clock(findings: Findings) -> Promise:
     name = "idle clock"
     arrivals = findings.arrivals
-    if arrivals.heartbeats > 1:
-        gap = findings.watched_seconds / arrivals.heartbeats
+    if arrivals.pulses > 1:
+        gap = findings.watched_seconds / arrivals.pulses
         idle = max(1, round(_HEARTBEATS_A_CLOCK * max(gap, arrivals.longest_silence)))
         why = f"a heartbeat every {_span(gap)} or so: Timeouts(idle={idle}) finds a dead stream"
         return Promise(name, "yes", why)
     why = (
-        f"no heartbeats in {_span(findings.watched_seconds)}: Timeouts(idle=…) must exceed the "
-        f"longest pause between items ({_span(arrivals.longest_silence)} seen)"
+        f"no heartbeats in the pauses of {_span(findings.watched_seconds)}: Timeouts(idle=…) must "
+        f"exceed the longest pause between items ({_span(arrivals.longest_silence)} seen)"
     )
     return Promise(name, "unknown", why)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from streamable_http import ConfigurationError
 
-__all__ = ["Target"]
+__all__ = ["Target", "shown_url"]
 
 
 @frozen
@@ -42,6 +43,15 @@ class Target:
         parsed = None if body is None else _parsed(body)
         pairs = tuple(_split(header) for header in headers)
         return cls((method or default).upper(), url, pairs, parsed)
+
+
+def shown_url(url: str) -> str:
+    """A URL for people: no credentials, no query. One that cannot be read is not shown."""
+    try:
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    except ValueError:
+        return ""
 
 
 def _parsed(body: str) -> Any:

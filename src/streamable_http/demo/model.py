@@ -59,6 +59,9 @@ async def speaker(*, rounds: int = 1) -> AsyncGenerator[Speaker]:
         rounds: How often all `QUESTIONS` will be asked; the script is as long as that.
     """
     settings = {**_env_file(Path(".env")), **os.environ}
+    if os.environ.get("OPENAI_API_KEY"):
+        # A key from the environment goes to no address that a file of this directory names.
+        settings["OPENAI_BASE_URL"] = os.environ.get("OPENAI_BASE_URL", "")
     key, base_url = settings.get("OPENAI_API_KEY"), settings.get("OPENAI_BASE_URL")
     scripted = not (key or base_url)
     with contextlib.ExitStack() as stack:

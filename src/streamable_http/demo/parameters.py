@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
 __all__ = ["Choice", "InvalidParameters", "Number", "Parameter", "Text", "read_parameters"]
+
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,20})?")
 
 
 class InvalidParameters(Exception):
@@ -65,11 +68,9 @@ class Number(Parameter):
         return value
 
     def read_text(self, text: str) -> Any:
-        try:
-            value = float(text) if self.fraction else int(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is not {self._wanted()}") from None
-        return self.read(value)
+        if not _NUMBER.fullmatch(text) or not (self.fraction or text.lstrip("-").isdigit()):
+            raise ValueError(f"{text!r:.80} is not {self._wanted()}")
+        return self.read(float(text) if self.fraction else int(text))
 
     def describe(self) -> dict[str, Any]:
         kind = "number" if self.fraction else "integer"

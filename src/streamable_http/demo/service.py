@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -105,7 +105,7 @@ async def _json_body(request: Request) -> Mapping[str, Any]:
         if len(body) > _LARGEST_BODY:
             raise HTTPException(413, f"the body is larger than {_LARGEST_BODY:,} bytes")
     try:
-        values: Any = json.loads(body or b"{}")
+        values: Any = msgspec.json.decode(bytes(body) or b"{}")
     except (ValueError, RecursionError) as exc:
         raise HTTPException(400, f"the body is not JSON: {exc}") from exc
     if not isinstance(values, dict):
@@ -121,7 +121,7 @@ def _start(request: Request, form: Format, total: int) -> int:
     if not form.has_ids:
         raise InvalidParameters({"Last-Event-ID": f"{form.media_type} has no event IDs"})
     known = last.isascii() and last.isdigit() and len(last) <= len(str(total))
-    if not known or not 1 <= int(last) <= total:
+    if not known or last.startswith("0") or not 1 <= int(last) <= total:
         raise InvalidParameters({"Last-Event-ID": f"{last!r:.80} is no record of 1 to {total:,}"})
     return int(last)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -11,7 +12,7 @@ from attrs import frozen
 from ._positions import LONGEST_CURSOR, read_cursor
 from ._problems import ToolProblem
 from ._reading import Query
-from ._values import ToolLimits, encode
+from ._values import ToolLimits, encode, is_deep
 
 __all__ = ["NAME", "Reader"]
 
@@ -110,17 +111,6 @@ def _params(value: object) -> dict[str, Any]:
         text = encode(params)
     except ValueError:
         raise _refused("params: pass plain JSON, without NaN and infinities.") from None
-    if len(text.encode()) > _MAX_PARAMS_BYTES or _deep(params, _MAX_DEPTH):
+    if len(text.encode()) > _MAX_PARAMS_BYTES or is_deep(params, _MAX_DEPTH):
         raise _refused(f"params: pass at most {_MAX_PARAMS_BYTES} bytes, {_MAX_DEPTH} levels deep.")
-    return params
-
-
-def _deep(value: Any, levels: int) -> bool:
-    """Whether a value is nested deeper than so many levels."""
-    if isinstance(value, dict):
-        inner = list(cast("dict[str, Any]", value).values())
-    elif isinstance(value, (list, tuple)):
-        inner = list(cast("list[object]", value))
-    else:
-        return False
-    return levels == 0 or any(_deep(one, levels - 1) for one in inner)
+    return cast("dict[str, Any]", json.loads(text))  # keys are text now, as in what will be sent

@@ -49,6 +49,7 @@ def read_cursor(text: str, endpoint: str, params: Any) -> Cursor:
         cursor = Cursor.from_json(json.dumps({"version": 1, **values}))
         if cursor.kind != "last-event-id":  # the only one that this convention writes
             raise ValueError(cursor.kind)
+        cursor.value.encode()  # refuses half of a surrogate pair
     except (ValueError, TypeError, ConfigurationError, RecursionError) as exc:
         raise ToolProblem(
             "invalid_cursor", "cursor: pass one that an answer gave, unchanged."

@@ -18,9 +18,12 @@ from streamable_http import (
 
 from ._positions import written_cursor
 from ._problems import Problem, problem_of
-from ._values import size
+from ._values import is_deep, size
 
-__all__ = ["Query", "Reading", "read_stream"]
+__all__ = ["MAX_DEPTH", "Query", "Reading", "read_stream"]
+
+MAX_DEPTH = 64
+"""What is nested deeper is no record for a model, and encoders of messages fail on it."""
 
 _PEEK_SECONDS = 0.25
 # What a record may be on the wire: one too large for an answer is left out, not held in memory.
@@ -75,14 +78,15 @@ class Reading:
         """Whether the record was dealt with; if not, the answer has no room for it."""
         if self.redact is not None:
             record = self.redact(record)
-        length = size(record)
-        if length <= self.max_record_bytes:
-            # Behind each record there is a comma or a bracket.
-            if self._bytes + length + 1 > self.max_bytes:
+        length = size(record) + 1  # behind each record there is a comma or a bracket
+        if length <= min(self.max_record_bytes + 1, self.max_bytes) and not is_deep(
+            record, MAX_DEPTH
+        ):
+            if self._bytes + length > self.max_bytes:
                 self.stop_reason = "max_bytes"
                 return False
             self.records.append(record)
-            self._bytes += length + 1
+            self._bytes += length
         self.received += 1
         return True
 

@@ -16,14 +16,15 @@ from ._arguments import NAME, Reader
 from ._pace import Pace
 from ._problems import Problem, ToolProblem, problem_of
 from ._progress import told
-from ._reading import Query, Reading, read_stream
+from ._reading import MAX_DEPTH, Query, Reading, read_stream
 from ._specs import INSTRUCTIONS, specs
-from ._values import ProgressHook, ToolLimits, ToolReply, ToolSpec, size
+from ._values import ProgressHook, ToolLimits, ToolReply, ToolSpec, is_deep, size
 
 __all__ = ["StreamToolkit"]
 
 _Arguments: TypeAlias = Mapping[str, Any]
 _Tool: TypeAlias = Callable[[_Arguments, ProgressHook | None], Awaitable[ToolReply]]
+_MOST = 2**53  # what every reader of JSON can tell apart (RFC 8259, section 6)
 _NOTHING_READ = {"stop_reason": "error", "truncated": True, "received": 0, "returned": 0}
 
 
@@ -35,7 +36,7 @@ class StreamToolkit:
     its answer why it stopped and where to go on.
 
     It runs on asyncio and trio. It keeps nothing between calls but their number, so it may serve
-    many agents.
+    many agents; but the service's client keeps cookies, unless it is told not to.
     """
 
     def __init__(
@@ -54,8 +55,8 @@ class StreamToolkit:
                 stays yours to close.
             endpoints: The streams that may be read. Default: any plain name.
             limits: What one call may take. Default: `ToolLimits()`.
-            redact: Applied to each record, and to what the service tells of a stream, before a
-                model sees it; it returns what to show.
+            redact: Applied to each record, and to what the service tells of a stream (a dict),
+                before a model sees it; it returns what to show, of a dict a dict.
             read_only: Whether reading changes nothing in the service; hosts may then call the
                 tools without asking the user.
 
@@ -156,7 +157,7 @@ class StreamToolkit:
             try:
                 with anyio.fail_after(self.limits.timeout):
                     info = await self._service.get_stream_info(endpoint, follow_redirects=False)
-                replies.append(self._described(endpoint, info.total, dict(info.details)))
+                replies.append(self._described(endpoint, dict(info.details)))
             except TimeoutError:
                 late = Problem("timeout", "The data service did not answer in time.")
                 replies.append(_failed(late))
@@ -166,10 +167,13 @@ class StreamToolkit:
         await told(hook, self.limits.timeout, lambda: f"asking about {endpoint}", work)
         return replies[0]
 
-    def _described(self, endpoint: str, total: int | None, details: Any) -> ToolReply:
+    def _described(self, endpoint: str, details: Any) -> ToolReply:
         if self._redact is not None:
             details = self._redact(details)
-        fits = size(details) <= self.limits.max_record_bytes
+            if not isinstance(details, dict):
+                raise TypeError("redact= made no dict of what the service tells of a stream")
+        fits = size(details) <= self.limits.max_record_bytes and not is_deep(details, MAX_DEPTH)
+        total = details.get("total")
         structured: dict[str, Any] = {
             "endpoint": endpoint,
             "stop_reason": "end" if fits else "max_bytes",
@@ -177,7 +181,8 @@ class StreamToolkit:
             "received": 1,
             "returned": int(fits),
         }
-        structured |= {} if total is None else {"total": total}
+        if isinstance(total, int) and not isinstance(total, bool) and abs(total) < _MOST:
+            structured["total"] = total
         return ToolReply(structured={**structured, "info": details if fits else {}})
 
     def _reading(self, query: Query, max_bytes: int) -> Reading:

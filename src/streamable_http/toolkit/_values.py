@@ -5,24 +5,42 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeAlias, cast
 
 from attrs import field, fields, frozen
 
 from streamable_http import ConfigurationError
 
-__all__ = ["ProgressHook", "ToolLimits", "ToolReply", "ToolSpec", "encode", "size"]
+__all__ = ["ProgressHook", "ToolLimits", "ToolReply", "ToolSpec", "encode", "is_deep", "size"]
 
 ProgressHook: TypeAlias = Callable[[float, float | None, str], Awaitable[object] | object]
 """Called with the seconds that a call has taken, the most it may take, and what it has so far."""
 
 # Invisible to people, but not to a model: control and format characters, the bidirectional ones,
-# the tag and variation characters that text can be hidden in, and halves of surrogate pairs.
+# fillers, the tag and variation characters that text can be hidden in, the controls of musical
+# and other notations, and halves of surrogate pairs.
 _UNSEEN = re.compile(
-    "[\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    "[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+
+
+def is_deep(value: Any, levels: int) -> bool:
+    """Whether a value is nested deeper than so many levels."""
+    level: list[Any] = [value]
+    for _ in range(levels + 1):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value).values()
+    return cast("Iterable[Any]", value) if isinstance(value, (list, tuple)) else ()
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -36,16 +54,26 @@ def encode(value: Any) -> str:
     Raises:
         ValueError: The value is not JSON: NaN or an infinity, too deep, or of another type.
     """
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, RecursionError) as exc:
-        raise ValueError(f"not JSON: {exc}") from exc
-    return _UNSEEN.sub(_escaped, text)
+    return _UNSEEN.sub(_escaped, _json(value))
 
 
 def size(value: Any) -> int:
-    """The bytes of a value as `encode` writes it."""
-    return len(encode(value).encode())
+    """The bytes of a value as `encode` writes it.
+
+    Raises:
+        ValueError: As with `encode`; or half of a surrogate pair is in it, which is no text, and
+            which no other encoder takes.
+    """
+    text = _json(value)
+    text.encode()
+    return len(_UNSEEN.sub(_escaped, text).encode())
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, RecursionError) as exc:
+        raise ValueError(f"not JSON: {exc}") from exc
 
 
 @frozen(kw_only=True)
@@ -55,7 +83,8 @@ class ToolLimits:
     Attributes:
         max_records: Records of one stream in an answer.
         max_bytes: All records of an answer, as JSON.
-        max_record_bytes: One record, as JSON; a larger one is left out, and counted.
+        max_record_bytes: One record, as JSON; a larger one is left out, and counted. So is one
+            that alone is more than the whole answer, or its stream's share of it, may take.
         max_endpoints: Streams of one `batch_stream`.
         max_concurrency: How many of those are open at once.
         max_calls: Calls that run at once, of all tools; one more is answered with "busy".
