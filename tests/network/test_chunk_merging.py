@@ -379,14 +379,19 @@ def test_what_comes_behind_a_body_soils_the_connection(behind: bytes, direct: bo
         ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello"),
         ("GET", CHUNKED + b"5  \r\nhello\r\n" + LAST),
         ("GET", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ("GET", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\nhello"),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 5\n\r\nhello"),
+        ("GET", b"HTTP/1.1 103 Early\n\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     ],
 )
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
 def test_nobody_gets_the_answer_to_a_question_that_was_not_asked(
-    method: str, first: bytes, another: bytes
+    method: str, first: bytes, another: bytes, ends: bytes
 ) -> None:
     merger = ChunkMerger()
     merger.sent(REQUEST.replace(b"GET", method.encode()))
-    handed_on(merger, first + another)
+    handed_on(merger, first + another.replace(b"\r\n", ends))
     assert merger.soiled
 
 

@@ -21,6 +21,7 @@ import streamable_http as shttp
 from streamable_http._clock import SYSTEM
 from streamable_http._lease import Lease, LeaseTimeout
 from streamable_http.transports._blocking import BlockingBackend, BlockingStream
+from streamable_http.transports._merging import MergingStream
 from streamable_http.transports._tls import TLSStream
 
 ONCE = shttp.RetryPolicy(stop=1)
@@ -287,6 +288,43 @@ def test_readability_with_and_without_poll(has_poll: bool, monkeypatch: pytest.M
         assert stream.get_extra_info("is_readable") is False
         theirs.close()
         assert stream.get_extra_info("is_readable") is True
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 5\r\n\r\nhello",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ],
+    ids=["length", "chunked"],
+)
+@pytest.mark.parametrize("direct", [False, True])
+def test_who_closes_a_stream_breaks_no_connection_whose_answer_is_whole(
+    body: bytes, pieces: int, direct: bool
+) -> None:
+    """It may be somebody else's by then."""
+    ours, theirs = socket.socketpair()
+    lease = Lease(shttp.Timeouts(), SYSTEM)
+    timeout = LeaseTimeout(5.0, lease)
+    answer = b"HTTP/1.1 200 OK\r\n" + body
+    with ours, theirs:
+        stream = MergingStream.around(BlockingStream(ours))
+        assert isinstance(stream, MergingStream)
+        stream.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", timeout)
+        theirs.recv(4096)
+        cut = answer.index(b"hello") if pieces == 2 else len(answer)
+        theirs.sendall(answer[:cut])
+        stream.read(65536, timeout)
+        theirs.sendall(answer[cut:])
+        while not stream._merger.idle:
+            if direct and stream.merges:
+                stream.read_body(timeout)
+            else:
+                stream.read(65536, timeout)
+        lease.interrupt()
+        stream.write(b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n", 5.0)
+        assert theirs.recv(4096).startswith(b"GET /next")
 
 
 def test_addresses_of_a_stream(server: Server) -> None:

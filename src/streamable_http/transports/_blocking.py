@@ -72,6 +72,14 @@ class BlockingStream(httpcore.NetworkStream):
         lease.waker, lease.managed = self, True
         return lease
 
+    def let_go(self, lease: Lease) -> None:
+        """The lease waits for nothing here any more: from now on it wakes nobody."""
+        with self._lock:
+            if self._holder is lease:
+                self._holder = None
+        if lease.waker is self:
+            lease.waker = None
+
     def wake(self, lease: Lease, /) -> None:
         """Ends whatever the holder waits for on this connection."""
         with self._lock:

@@ -37,6 +37,7 @@ _MOST_FRAMING = 100 * 1024
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _BLANK_LINE = b"\r\n\r\n"
+_ANY_BLANK_LINE = re.compile(rb"\n\r?\n")
 _LAST = b"0" + _BLANK_LINE
 
 
@@ -50,6 +51,7 @@ class ChunkMerger:
     Attributes:
         soiled: Whether something came behind a message, or may have: the connection must not be
             used again.
+        idle: Whether no exchange is under way: what was to come has come.
         merging: Whether the body of a response is being read, and its chunks are taken apart.
     """
 
@@ -58,7 +60,7 @@ class ChunkMerger:
         self._held = b""  # the first of a body, which came with its head
         self._due = b""  # what the parser behind is to have next
         self._read: Callable[[bytes], bytes] = self._pass
-        self._idle = True  # no exchange is under way
+        self.idle = True  # no exchange is under way
         self._untouched = False  # for good
         self._method = b""
         self._head = bytearray()
@@ -73,7 +75,7 @@ class ChunkMerger:
         """`data` is sent: if it begins a request, what comes next is a response's head."""
         if self._untouched or self._read == self._begin:
             return
-        if not self._idle:
+        if not self.idle:
             # Nobody sends while a response is being read: this is no plain exchange.
             self._give_up()
             return
@@ -84,7 +86,7 @@ class ChunkMerger:
         if self._method in _NOT_MERGED:
             self._untouched = True
             return
-        self._idle, self._read = False, self._begin
+        self.idle, self._read = False, self._begin
 
     def received(self, data: bytes) -> bytes:
         """What to hand on in place of `data`; nothing, if it was only framing.
@@ -118,7 +120,7 @@ class ChunkMerger:
         if body is None:
             self._due = data
             return b""
-        if self._idle:
+        if self.idle:
             self._due = _LAST
         elif not body:
             self.check()
@@ -144,8 +146,14 @@ class ChunkMerger:
         """Reads the response's head, and those before it that only announce it."""
         start, looked_at = 0, max(len(self._head) - 3, 0)
         self._head += data
-        while (end := self._head.find(_BLANK_LINE, max(start, looked_at))) >= 0:
-            head, start = bytes(self._head[start:end]), end + len(_BLANK_LINE)
+        while blank := _ANY_BLANK_LINE.search(self._head, max(start, looked_at)):
+            end = blank.start() - 1
+            if end < start or self._head[end : blank.end()] != _BLANK_LINE:
+                # The parser behind takes that for the end of a head, too: nobody here knows what
+                # it makes of the rest.
+                self._give_up()
+                return data
+            head, start = bytes(self._head[start:end]), blank.end()
             if not self._take_head(head):
                 return self._behind_head(data, len(self._head) - start)
         del self._head[:start]
@@ -190,7 +198,7 @@ class ChunkMerger:
             return data[:stop]
         if not size:
             return data
-        if self._idle:  # there is no body that they could be of
+        if self.idle:  # there is no body that they could be of
             self._give_up()
         return data[:stop] + self._read(data[stop:])
 
@@ -207,7 +215,7 @@ class ChunkMerger:
         if body is None:
             return data
         merged = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-        if self._idle:
+        if self.idle:
             return merged + _LAST
         if not merged:
             self.check()
@@ -245,7 +253,7 @@ class ChunkMerger:
             self._failure = FramingError(why)
 
     def _finish(self) -> None:
-        self._idle, self._read, self.merging = True, self._pass, False
+        self.idle, self._read, self.merging = True, self._pass, False
         if self.soiled:
             self._give_up()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpcore
 
+from .._lease import lease_of
 from ._chunks import ChunkMerger, FramingError
 
 __all__ = ["AsyncMergingStream", "MergingStream"]
@@ -81,12 +82,19 @@ class MergingStream(_Merging, httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if ready := self._ready():
+            self._let_go(timeout)
             return ready
         # The lease is asked before each wait: framing alone does not hold up the clocks.
         while data := self._inner.read(self._most(max_bytes), timeout):
             if merged := self._received(data):
+                self._let_go(timeout)
                 return merged
         return b""
+
+    def _let_go(self, timeout: float | None) -> None:
+        # Before the pool has the connection again: who closes the stream is not to break it then.
+        if self._merger.idle:
+            self._inner.let_go(lease_of(timeout))
 
     def read_body(self, timeout: float | None) -> bytes:
         """The next bytes of a body that `merges`, past the parser behind.
@@ -98,7 +106,9 @@ class MergingStream(_Merging, httpcore.NetworkStream):
             data, held = held or self._inner.read(self._size, timeout), b""
             if not data:
                 break
-            if body := self._body(data):
+            body = self._body(data)
+            self._let_go(timeout)
+            if body:
                 return body
         return b""
 

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 import anyio
 import httpcore
 
-from .._lease import lease_of
+from .._lease import Lease, lease_of
 
 __all__ = ["AsyncTLSStream", "TLSStream"]
 
@@ -126,6 +126,10 @@ class TLSStream(_TLS, httpcore.NetworkStream):
         data = self._outgoing.read()
         if data:
             self._inner.write(data, timeout)
+
+    def let_go(self, lease: Lease) -> None:
+        """As with the connection underneath."""
+        self._inner.let_go(lease)
 
     def close(self) -> None:
         self._inner.close()
