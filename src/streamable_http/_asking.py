@@ -31,6 +31,8 @@ class Asking:
         target: Where its request goes, after redirects that hold for good.
         response: The head of the last response.
         head: The same, if it came in this attempt.
+        answered: Whether a redirect of this attempt says that the caller's request was acted on,
+            so that what is asked after that is another one.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class Asking:
         now: Callable[[], float],
     ) -> None:
         self.order = order
-        self.target = Target(order.method)
+        self.target = Target(order.method, body=order.has_body)
         self.response: ResponseInfo | None = None
         self.head: ResponseInfo | None = None
+        self.answered: bool = False
         self._tell, self._now = tell, now
         self._attempts = 0
 
@@ -59,7 +62,7 @@ class Asking:
             ContentTypeError: It sends a page.
             RedirectError: A redirect leads nowhere, or somewhere that must not be asked.
         """
-        self.head = None
+        self.head, self.answered = None, False
         self._attempts += 1
         shown = "" if plan is None else plan.shown
         self._tell(Connecting(request=self.order.label, attempt=self._attempts, resume=shown))
@@ -67,7 +70,7 @@ class Asking:
         permanent = target == self.target  # a place of its own is not where the request belongs
         patch = Patch() if plan is None else plan.patch
         for _ in range(MAX_REDIRECTS + 1):
-            if patch.json is not None and not target.body:
+            if patch.json is not None and self.order.has_body and not target.body:
                 raise ResumeError("a redirect dropped the body that says where to go on")
             head = yield from Open(target, self._wanted(), patch)
             self.response = self.head = head
@@ -75,7 +78,9 @@ class Asking:
                 yield from self._accept(head, plan, way)
                 return head
             yield from Close()
+            before = target
             target = redirected(target, head, replayable=self.order.replayable)
+            self.answered |= target.method != before.method
             permanent = permanent and head.status_code in PERMANENT
             if permanent:
                 self.target = target

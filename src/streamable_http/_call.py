@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from types import CoroutineType, ModuleType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from urllib.parse import unquote_plus, urlencode
 
 from attrs import evolve, field, frozen
 
+from ._checks import CallersError, callers_own
 from ._decoders.media_types import parse_content_type
 from ._effects import Open
 from ._errors import (
@@ -31,7 +40,6 @@ from ._values import Headers, ResponseInfo
 __all__ = [
     "AsyncHTTPClient",
     "Call",
-    "CallersError",
     "HTTPClient",
     "build_request",
     "clock_ran_out",
@@ -43,33 +51,25 @@ __all__ = [
 
 _BAD_LOCATION = "Invalid URL in location header"
 
+_OF_A_BODY = frozenset(
+    {
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-type",
+        "digest",
+        "last-modified",
+        "transfer-encoding",
+    }
+)
+"""Header fields that go where a redirect drops the body (RFC 9110, section 15.4)."""
+
+P = TypeVar("P")
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 USE_CLIENTS_AUTH: Any = object()
 """Stands for "the auth that the client was built with"."""
-
-
-class CallersError(Exception):
-    """Carries what a function of the caller's raised past all that reads a stream's own errors.
-
-    A token that could not be had is no news of this stream's server, though an HTTP client, or a
-    stream, may have told it.
-
-    Attributes:
-        error: The exception itself.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-@contextlib.contextmanager
-def _callers_own() -> Generator[None]:
-    try:
-        yield
-    except Exception as exc:
-        raise CallersError(exc) from exc
 
 
 class HTTPClient(Protocol):
@@ -112,11 +112,16 @@ class Call:
     content: Any = field(default=None, repr=False)
     auth: Any = field(default=USE_CLIENTS_AUTH, repr=False)
 
+    @property
+    def has_body(self) -> bool:
+        """Whether there is a body to send, whatever the method."""
+        return not (self.json is self.data is self.content is None)
+
     def for_attempt(self) -> Call:
         """The request with the headers of now."""
         if not self.fresh_headers:
             return self
-        with _callers_own():
+        with callers_own():
             found: list[Any] = [one() if callable(one) else one for one in self.fresh_headers]
         for one in found:
             if isinstance(one, CoroutineType):
@@ -131,7 +136,7 @@ class Call:
         """The same, where a function may have to be waited for."""
         if not self.fresh_headers:
             return self
-        with _callers_own():
+        with callers_own():
             found: list[Any] = [one() if callable(one) else one for one in self.fresh_headers]
             found = [await one if inspect.isawaitable(one) else one for one in found]
         return self._with(found)
@@ -158,8 +163,14 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
             bare = type(request)(target.method, target.url, headers=headers, extensions=extensions)
             return _at_position(bare, effect), {**options, "auth": None}
         body: dict[str, Any] = {}
+        if effect.patch.json is not None and call.json is None:
+            raise ConfigurationError(
+                "ItemCursor(apply=…) changes the JSON body of the request, and it has none: pass "
+                "json="
+            )
         if target.body:
-            body = {"json": _json(call, effect), "data": call.data, "content": call.content}
+            content = _body_of_callers(call.content)
+            body = {"json": _json(call, effect), "data": call.data, "content": content}
         request = http.build_request(
             target.method,
             call.url if target.url is None else target.url,
@@ -196,11 +207,11 @@ def _plain_body(flavour: ModuleType) -> Any:
     return type("PlainBody", (base,), {"__aiter__": _once})
 
 
-def _once(body: Any) -> _Once:
-    return _Once(b"".join(body))
+def _once(body: Any) -> _OneItem:
+    return _OneItem(b"".join(body))
 
 
-class _Once:
+class _OneItem:
     """An async iterator of one item."""
 
     def __init__(self, data: bytes) -> None:
@@ -215,21 +226,84 @@ class _Once:
         return self._left.pop()
 
 
+def _body_of_callers(content: Any) -> Any:
+    """A body that is made while it is sent; what goes wrong in it is the caller's own affair."""
+    if isinstance(content, (str, bytes)) or hasattr(content, "read"):
+        return content
+    if isinstance(content, AsyncIterable):
+        return _AsyncBody(content)  # pyright: ignore[reportUnknownArgumentType]  # checked as sent
+    return _Body(content) if isinstance(content, Iterable) else content  # pyright: ignore[reportUnknownArgumentType]
+
+
+class _OneBody(Generic[P]):
+    """Pieces of a body that is asked for again only if it can be."""
+
+    def __init__(self, pieces: P) -> None:
+        self._pieces = pieces
+        self._begun = False
+
+    def _begin(self, pieces: object) -> None:
+        """`pieces` is what iterates over them."""
+        if self._begun and pieces is self._pieces:
+            raise ConfigurationError(
+                "content= can be read only once, and its authentication has the client send the "
+                "request again: pass bytes"
+            )
+        self._begun = True
+
+
+class _Body(_OneBody[Iterable[bytes]]):
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = iter(self._pieces)
+        self._begin(pieces)
+        with callers_own():
+            yield from pieces
+
+
+class _AsyncBody(_OneBody[AsyncIterable[bytes]]):
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces = aiter(self._pieces)
+        self._begin(pieces)
+        return _AsyncPieces(pieces)
+
+
+class _AsyncPieces:
+    """No generator: one that is left half-way would be reported by trio."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._pieces)
+        except StopAsyncIteration:
+            raise
+        except Exception as exc:
+            raise CallersError(exc) from exc
+
+
 def _at_position(request: Any, effect: Open) -> Any:
     """The request with the query parameters that say where the stream goes on."""
-    if effect.patch.params:
-        request.url = request.url.copy_merge_params(effect.patch.params)
+    params = effect.patch.params
+    if params:
+        # Not by the client's own merging, which writes the caller's parameters anew: another
+        # charset, or a signature over the query, would not survive that.
+        query = request.url.query.decode("ascii")
+        kept = [pair for pair in query.split("&") if pair and _name(pair) not in params]
+        request.url = request.url.copy_with(query="&".join([*kept, urlencode(params)]).encode())
     return request
 
 
+def _name(pair: str) -> str:
+    return unquote_plus(pair.partition("=")[0])
+
+
 def _json(call: Call, effect: Open) -> Any:
-    if effect.patch.json is None:
-        return call.json
-    if call.json is None:
-        raise ConfigurationError(
-            "ItemCursor(apply=…) changes the JSON body of the request, and it has none: pass json="
-        )
-    return _merge_patch(call.json, effect.patch.json)
+    patch = effect.patch.json
+    return call.json if patch is None else _merge_patch(call.json, patch)
 
 
 def _timeouts(lease: Lease) -> dict[str, LeaseTimeout]:
@@ -253,7 +327,8 @@ def read_under_idle_clock(request: Any, lease: Lease) -> None:
 def _merged(call: Call, effect: Open) -> list[tuple[bytes, bytes]]:
     """The caller's headers win over what we ask for, but not over where the stream goes on."""
     patched = {name for name, _ in effect.patch.headers}
-    kept = [pair for pair in call.headers if pair[0].lower() not in patched]
+    gone = patched | _OF_A_BODY if call.has_body and not effect.target.body else patched
+    kept = [pair for pair in call.headers if pair[0].lower() not in gone]
     own = {name.lower() for name, _ in call.headers} | patched
     added = [pair for pair in effect.headers if pair[0] not in own]
     return _bytes([*kept, *added, *effect.patch.headers])
@@ -316,7 +391,10 @@ def translated(error: Exception, flavour: ModuleType, lease: Lease) -> Exception
     if isinstance(error, flavour.InvalidURL) or _BAD_LOCATION in str(error):
         # HTTP clients look at the Location of a redirect even where they do not follow it.
         return RedirectError("the Location of the redirect is not a URL")
-    if isinstance(error, (flavour.UnsupportedProtocol, flavour.LocalProtocolError)):
+    if isinstance(error, (flavour.UnsupportedProtocol, flavour.LocalProtocolError)) or (
+        # That of the parser underneath: the body is not as long as its Content-Length says.
+        type(error).__name__ == "LocalProtocolError"
+    ):
         # What is wrong with a header stands before its value, which may be a secret.
         return ConfigurationError(f"the request cannot be sent: {str(error).partition(' b')[0]}")
     if isinstance(error, (flavour.ConnectError, flavour.ProxyError)):

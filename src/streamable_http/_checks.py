@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
+from collections.abc import Generator
 
 from ._errors import ConfigurationError
 
 __all__ = [
+    "CallersError",
+    "callers_own",
     "check_callable",
     "check_number",
     "check_seconds",
@@ -31,6 +35,30 @@ def refuse_async(value: object, name: str) -> None:
         raise ConfigurationError(
             f"{name}={shown} is an async function, and nothing awaits it here: pass a plain one"
         )
+
+
+class CallersError(Exception):
+    """Carries what a function of the caller's raised past all that reads a stream's own errors.
+
+    A token that could not be had is no news of this stream's server, though an HTTP client, or a
+    stream, may have told it.
+
+    Attributes:
+        error: The exception itself.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextlib.contextmanager
+def callers_own() -> Generator[None]:
+    """Around what is the caller's: its exceptions are theirs."""
+    try:
+        yield
+    except Exception as exc:
+        raise CallersError(exc) from exc
 
 
 def no_end(error: Exception, whose: str = "a function or type of yours") -> Exception:

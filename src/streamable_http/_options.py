@@ -91,6 +91,7 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]
         label=label,
         method=method,
         resendable=_resendable(method, options, call.headers),
+        has_body=call.has_body,
         replayable=_replayable(call.content),
         refreshes=bool(call.fresh_headers),
         follow_redirects=_flag(options, "follow_redirects", default=True),
@@ -120,22 +121,25 @@ def opening_of(request: Request[T], defaults: Defaults, http: Any) -> Opening[T]
         count=start.count if isinstance(start, Cursor) else 0,
         hooks=[*defaults.hooks, *checked_hooks(hook)],
         clock=defaults.clock,
-        saver=_saver(options, call, label, defaults.clock),
+        saver=_saver(options, call, label, http, defaults.clock),
         restart=_started_at if start is None else None,
     )
 
 
-def _saver(options: Mapping[str, Any], call: Call, label: str, clock: Clock) -> Saver | None:
+def _saver(
+    options: Mapping[str, Any], call: Call, label: str, http: Any, clock: Clock
+) -> Saver | None:
     checkpoint = checked_checkpoint(options.get("checkpoint"))
     if checkpoint is None:
         return None
-    return Saver(checkpoint, checkpoint.key or _key(call, label), clock.now)
+    return Saver(checkpoint, checkpoint.key or _key(call, label, http), clock.now)
 
 
-def _key(call: Call, label: str) -> str:
+def _key(call: Call, label: str, http: Any) -> str:
     """What tells a request from others; a digest stands for query and body, which may be secret."""
     body = call.content if isinstance(call.content, (str, bytes)) else None
-    asked = (urlsplit(call.url).query, call.params, call.json, call.data, body)
+    clients = str(getattr(http, "params", ""))  # what the client adds to each query
+    asked = (urlsplit(call.url).query, call.params, call.json, call.data, body, clients)
     if not any(asked):
         return label
     return f"{label} {hashlib.sha256(repr(asked).encode()).hexdigest()[:16]}"
@@ -260,15 +264,26 @@ def _call(
     return Call(
         method=method,
         url=url,
-        params=options.get("params"),
+        params=_as_now(options.get("params")),
         headers=layered(*[layer for layer in headers if not callable(layer)]),
         fresh_headers=headers if any(map(callable, headers)) else (),
         cookies=options.get("cookies"),
-        json=options.get("json"),
-        data=options.get("data"),
+        json=_as_now(options.get("json")),
+        data=_as_now(options.get("data")),
         content=options.get("content"),
         auth=options.get("auth", USE_CLIENTS_AUTH),
     )
+
+
+def _as_now(value: Any) -> Any:
+    """The value, whatever becomes of it later: a request that is sent again is the same one."""
+    if isinstance(value, dict):
+        held: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return {key: _as_now(inner) for key, inner in held.items()}
+    if isinstance(value, list):
+        listed: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return [_as_now(inner) for inner in listed]
+    return value
 
 
 def _resendable(

@@ -25,6 +25,7 @@ class Order(Generic[T]):
         label: Method and URL without query and credentials, for messages.
         resendable: Whether the request may be sent twice: its method is idempotent, or it has an
             Idempotency-Key, or `resume=` says so.
+        has_body: Whether it has a body, whatever its method.
         replayable: Whether its body can be sent twice.
         refreshes: Whether an attempt may bring other credentials than the one before.
         follow_redirects: Whether to go where a redirect points.
@@ -35,6 +36,7 @@ class Order(Generic[T]):
     label: str
     method: str
     resendable: bool
+    has_body: bool
     replayable: bool
     follow_redirects: bool
     refreshes: bool

@@ -14,11 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import anyio
+from anyio.lowlevel import current_token
 
 from ._call import (
     AsyncHTTPClient,
     Call,
-    CallersError,
     HTTPClient,
     build_request,
     clock_ran_out,
@@ -27,8 +27,9 @@ from ._call import (
     read_under_idle_clock,
     translated,
 )
+from ._checks import CallersError
 from ._effects import Close, Effect, Emit, Open, Read, Sleep
-from ._errors import ConnectError, ConnectionLost, StreamClosed, StreamError
+from ._errors import ConfigurationError, ConnectError, ConnectionLost, StreamClosed, StreamError
 from ._lease import Lease, Nap
 from ._plug import Plug
 from ._values import ResponseInfo
@@ -89,6 +90,20 @@ class _Base:
         if not self.lease.managed:
             self._plug = self.lease.waker = Plug(response)
             self._refuse_closed()
+
+    def _read_already(self) -> list[bytes]:
+        """The bytes of a response that somebody has read: a mock's, or an event hook or an auth."""
+        response = self._response
+        stream = getattr(response.stream, "_stream", response.stream)
+        if isinstance(stream, self._flavour.ByteStream):
+            return [b"".join(stream)]
+        if response.is_closed and "content-encoding" not in response.headers:
+            with contextlib.suppress(self._flavour.ResponseNotRead):
+                return [response.content]
+        raise ConfigurationError(
+            "an event hook or auth of the HTTP client has read the response before the stream "
+            "could: let it look at the head only"
+        )
 
     def _refuse_closed(self) -> None:
         if self.lease.closed:
@@ -159,9 +174,8 @@ class Performer(_Base):
         request, options = build_request(self._http, call, effect, self.lease)
         response = self._http.send(request, **options)
         self._accept(request, response)
-        # A mock's response may be read already: its bytes are there all the same.
         read = response.is_stream_consumed
-        self._body = filter(None, iter(response.stream) if read else response.iter_raw())
+        self._body = filter(None, iter(self._read_already()) if read else response.iter_raw())
         return head_of(response)
 
     def _read(self, within: float | None) -> bytes:
@@ -208,6 +222,7 @@ class AsyncPerformer(_Base):
         super().__init__(call, lease, flavour_of(http))
         self._http = http
         self._body: AsyncIterator[bytes] | None = None
+        self._loop: object = None
 
     async def perform(self, effect: Effect) -> object:
         """The reply to `effect`; raises what the session's `fail` takes, or what is not for it."""
@@ -250,8 +265,9 @@ class AsyncPerformer(_Base):
         request, options = build_request(self._http, call, effect, self.lease)
         response = await self._http.send(request, **options)
         self._accept(request, response)
+        self._loop = current_token()
         read = response.is_stream_consumed
-        self._body = aiter(response.stream) if read else response.aiter_raw()
+        self._body = _pieces(self._read_already()) if read else response.aiter_raw()
         return head_of(response)
 
     async def _read(self, within: float | None) -> bytes:
@@ -267,10 +283,19 @@ class AsyncPerformer(_Base):
             if data:
                 break
         if not data:
+            self._refuse_other_loop()
             self._unplug()
         if self.lease.closed:
             self._refuse_closed()
         return data
+
+    def _refuse_other_loop(self) -> None:
+        """An event loop that stops ends the bodies that are read in it, and they look complete."""
+        if self._loop != current_token():
+            raise ConfigurationError(
+                "the stream was opened in another event loop, which took its connection along: "
+                "open and read a stream, and use its client, in one event loop"
+            )
 
     async def _sleep(self, seconds: float) -> None:
         nap = Nap(anyio.Event())
@@ -298,6 +323,11 @@ class AsyncPerformer(_Base):
             self._unplug()
             with contextlib.suppress(Exception):
                 await response.aclose()
+
+
+async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 async def _pull_on(body: AsyncIterator[bytes]) -> None:

@@ -8,8 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
-from ._call import CallersError
-from ._checks import no_end
+from ._checks import CallersError, no_end
 from ._decoders.engine import Batch
 from ._effects import Effect, Emit
 from ._errors import ConfigurationError, StreamClosed, StreamError

@@ -8,7 +8,14 @@ from ._effects import Target
 from ._errors import RedirectError
 from ._values import ResponseInfo
 
-__all__ = ["DEFAULT_PORTS", "MAX_REDIRECTS", "PERMANENT", "is_redirect", "redirected", "same_origin"]
+__all__ = [
+    "DEFAULT_PORTS",
+    "MAX_REDIRECTS",
+    "PERMANENT",
+    "is_redirect",
+    "redirected",
+    "same_origin",
+]
 
 MAX_REDIRECTS = 20
 PERMANENT = frozenset({301, 308})
@@ -50,7 +57,7 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
         )
     method = _method(target.method, head.status_code)
     body = target.body and method == target.method
-    if body and method not in {"GET", "HEAD"}:
+    if body:
         if bare:
             origin = f"{new.scheme}://{new.netloc.rpartition('@')[2]}"
             raise RedirectError(

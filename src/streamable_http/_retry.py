@@ -46,13 +46,16 @@ def is_retryable(error: StreamError, *, resend: bool, refresh: bool = False) -> 
 
     | error | retried |
     |---|---|
-    | no connection (`ConnectError`, the connect clock) | always: not one byte was sent |
-    | status 408, 425, 429, 503 | always: the server says that it did not act |
+    | no connection (`ConnectError`, the connect clock) | always: not one byte was sent (*) |
+    | status 408, 425, 429, 503 | always: the server says that it did not act (*) |
     | status 500, 502, 504 | if the request may be sent again |
     | connection lost, stream truncated, the clocks first_byte, idle, between_items | likewise |
     | status 401 | once, if headers come from a function, which may have a new token |
     | 204 and 205 where a terminal was expected; every other status | never: that is an answer |
     | the clock total; errors of content, limits, redirects, configuration | never |
+
+    (*) Not where a redirect had answered a request that must not be sent again: a POST that a 303
+    answered was acted on, whatever becomes of the GET that follows.
 
     Args:
         error: What ended the attempt.
@@ -149,11 +152,23 @@ class RetryPolicy:
         for name in ("stop", "wait", "on"):
             refuse_async(getattr(self, name), name)
 
-    def allows(self, error: StreamError, *, resend: bool, refresh: bool = False) -> bool:
-        """`is_retryable`, unless `on` overrules it."""
+    def allows(
+        self, error: StreamError, *, resend: bool, refresh: bool = False, answered: bool = False
+    ) -> bool:
+        """`is_retryable`, unless `on` overrules it.
+
+        Args:
+            error: As there.
+            resend: As there.
+            refresh: As there.
+            answered: Whether a redirect had answered the request; the error then is only about
+                where it led, and says nothing of what the request itself brought about.
+        """
         verdict = None if self.on is None else self.on(error)
         if verdict is not None:
             return verdict
+        if answered and not resend:
+            return False
         return is_retryable(error, resend=resend, refresh=refresh)
 
 

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from ._allowance import Allowance
 from ._asking import Asking
-from ._checks import no_end
+from ._checks import CallersError, no_end
 from ._content import content_decoder, portions
 from ._decoders.adapted import Adapted
 from ._decoders.choose import build_engine
@@ -23,9 +23,12 @@ from ._effects import Close, Effect, Emit, Read, Sleep, Steps
 from ._errors import (
     ConfigurationError,
     ConnectError,
+    ConnectionLost,
+    RedirectError,
     ResumeError,
     RetriesExhausted,
     StatusError,
+    StreamClosed,
     StreamError,
     StreamTruncated,
     TimeoutExceeded,
@@ -46,6 +49,15 @@ T = TypeVar("T")
 _SOMETHING_COMES = frozenset({200, 206})
 _NOTHING_LEFT = 416
 _READ = Read()
+_OF_A_NETWORK = (
+    ConnectError,
+    ConnectionLost,
+    RedirectError,
+    RetriesExhausted,
+    StatusError,
+    StreamClosed,
+    TimeoutExceeded,
+)
 
 
 class Session(Generic[T]):
@@ -85,6 +97,7 @@ class Session(Generic[T]):
         self._connection_bytes = 0
         self._connected_at: float | None = None
         self._refreshed = False
+        self._halted = False  # the engine stopped at an error, in the midst of what came
         self._steps = self._run()
         self.effect: Effect | None = next(self._steps)
 
@@ -138,6 +151,8 @@ class Session(Generic[T]):
 
     def _over(self, exc: BaseException) -> None:
         self.effect = None
+        if isinstance(exc, CallersError):
+            exc = exc.error
         if not isinstance(exc, StopIteration):
             self.error = no_end(exc) if isinstance(exc, Exception) else exc
 
@@ -168,6 +183,7 @@ class Session(Generic[T]):
         terminal = self.order.terminal
         if head.status_code not in _SOMETHING_COMES:
             rest = self._engine if head.status_code == _NOTHING_LEFT else None
+            self._halted |= rest is not None
             ended = rest is not None and (yield from self._deliver(rest.finish(), last=True))
             if terminal is not None and not ended:
                 raise StreamTruncated(
@@ -229,6 +245,11 @@ class Session(Generic[T]):
             self._way.connected(head, self.position, plan)
             return engine
         engine = self._build_engine(head)
+        if self.decoded and self._engine is not None and type(engine) is not type(self._engine):
+            raise ResumeError(
+                f"the stream cannot go on where it was: the server answered with "
+                f"{self._format(head)}, which is another format"
+            )
         if plan is None and not self.decoded:
             self._way = way_by_response(self.order, head, engine, self._way)
         self._way.connected(head, self.position, plan)
@@ -261,7 +282,7 @@ class Session(Generic[T]):
                 f"start= is in the midst of a body, and {self._format(head)} has to be read from "
                 f"its start: start without it"
             )
-        self._watched = watch(context)
+        self._watched, self._halted = watch(context), False
         return engine
 
     def _format(self, head: ResponseInfo) -> str:
@@ -286,10 +307,11 @@ class Session(Generic[T]):
             self.decoded += len(batch.items)
             self._backoff.progress()
             yield Emit(batch)
-        if over is not None:
-            raise over
-        if batch.error is not None:
-            raise batch.error
+        error = over or batch.error
+        if error is not None:
+            self._halted |= not last  # what is told of an end is a copy of the engine
+            # What only the network brings about is the caller's own where items are looked at.
+            raise CallersError(error) if isinstance(error, _OF_A_NETWORK) else error
         return batch.ended
 
     # The decisions -----------------------------------------------------------------------------
@@ -345,8 +367,10 @@ class Session(Generic[T]):
         return self.now - self._connected_at >= self.order.retry.healthy_after
 
     def _may_try_again(self, failure: StreamError) -> bool:
-        never_sent = isinstance(failure, ConnectError) or (
-            isinstance(failure, TimeoutExceeded) and failure.kind == "connect"
+        answered = self._asking.answered
+        never_sent = not answered and (
+            isinstance(failure, ConnectError)
+            or (isinstance(failure, TimeoutExceeded) and failure.kind == "connect")
         )
         bodiless = self._way.bodiless(self.position)
         if not (self.order.replayable or never_sent or bodiless):
@@ -354,7 +378,10 @@ class Session(Generic[T]):
         resend = bodiless or (self.order.resendable and self.order.replayable)
         refresh = self.order.refreshes and not self._refreshed
         self._refreshed |= isinstance(failure, StatusError) and failure.status_code == 401
-        return self.order.retry.allows(failure, resend=resend, refresh=refresh)
+        stuck = self._halted and self._way.same_engine and self.decoded > 0
+        if stuck or isinstance(failure, ResumeError):
+            return False  # whatever the policy's `on` says: there is no way to go on
+        return self.order.retry.allows(failure, resend=resend, refresh=refresh, answered=answered)
 
     def _refusal(self) -> str:
         """Why another connection would not go on exactly behind the last item; "" if it would."""

@@ -117,7 +117,8 @@ def mcp_server(
     Raises:
         ConfigurationError: `call_timeout` is not a time.
     """
-    number = isinstance(call_timeout, (int, float)) and not isinstance(call_timeout, bool)
+    given: Any = call_timeout
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
     if not number or not 0 < call_timeout < float("inf"):
         raise ConfigurationError(
             f"call_timeout={call_timeout!r} is not a time: pass seconds above 0"

@@ -193,7 +193,8 @@ def _accepted(
 def _check_names(option: str, names: Sequence[str] | None) -> None:
     if names is None:
         return
-    if isinstance(names, str) or not all(isinstance(n, str) and "*" not in n for n in names):
+    given: Sequence[Any] = names
+    if isinstance(names, str) or not all(isinstance(n, str) and "*" not in n for n in given):
         raise ConfigurationError(
             f"{option}={names!r} is not a list of exact names: pass one such as "
             f"['tools.example.com:8443'], without '*'"

@@ -20,6 +20,7 @@ from streamable_http.demo.server import running
 
 COMMAND = [sys.executable, "-W", "error", "-m", "streamable_http"]
 SECONDS = 30
+LINES = ["-H", "Accept: application/x-ndjson"]  # which nothing goes on with
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
@@ -142,7 +143,7 @@ def test_a_stdout_that_knows_little_gets_escapes(url: str) -> None:
 @pytest.mark.parametrize(
     ("closed", "arguments", "code"),
     [
-        ("2>&-", ["get", "/stream/users?cut_after=2", "-H", "Accept: application/x-ndjson"], Exit.TRUNCATED),
+        ("2>&-", ["get", "/stream/users?cut_after=2", *LINES], Exit.TRUNCATED),
         ("2>&-", ["get", "/nothing"], Exit.STATUS),
         (">&-", ["get", "/stream/users"], Exit.FAILED),
         (">&-", ["get", "/stream/users", "-o", "/dev/null"], Exit.COMPLETE),

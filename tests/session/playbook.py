@@ -30,6 +30,10 @@ class After(NamedTuple):
     answer: Any = None
 
 
+BODILESS = frozenset({"GET", "HEAD"})
+"""Methods of requests that have no body here, unless a test says so."""
+
+
 def soon(seconds: float) -> Read:
     """A read for which only this long is left."""
     return Read(within=seconds)
@@ -39,7 +43,7 @@ def asked(
     *, after: str = "", method: str = "GET", url: str | None = None, **target: bool
 ) -> tuple[Target, str]:
     """What an `Open` must ask for: where to, and after which event."""
-    return Target(method, url, **target), after
+    return Target(method, url, **{"body": method not in BODILESS, **target}), after
 
 
 def script(session: Session[Any], *rows: tuple[Any, Any]) -> Session[Any]:
@@ -103,6 +107,7 @@ def order(
         "label": "GET http://host/feed",
         "method": "GET",
         "resendable": True,
+        "has_body": changes.get("method", "GET") not in BODILESS,
         "replayable": True,
         "follow_redirects": True,
         "refreshes": False,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from playbook import head
+from playbook import BODILESS, head
 
 from streamable_http._effects import Target
 from streamable_http._errors import RedirectError
@@ -16,8 +16,9 @@ def follow(
     replayable: bool = True,
     method: str = "GET",
     bare: bool = False,
+    body: bool | None = None,
 ) -> Target:
-    target = Target(method, bare=bare)
+    target = Target(method, bare=bare, body=method not in BODILESS if body is None else body)
     return redirected(target, head(status, url=url, location=location), replayable=replayable)
 
 
@@ -63,7 +64,7 @@ def test_the_same_origin_keeps_everything(location: str, url: str) -> None:
     ],
 )
 def test_another_origin_is_told_nothing(location: str) -> None:
-    assert follow(location) == Target("GET", location, body=True, bare=True)
+    assert follow(location) == Target("GET", location, body=False, bare=True)
 
 
 def test_back_from_https_to_http_is_another_origin() -> None:
@@ -95,7 +96,16 @@ def test_what_went_bare_once_stays_bare() -> None:
 )
 def test_the_method_changes_as_the_standard_says(method: str, status: int, becomes: str) -> None:
     target = follow("/c", status=status, method=method)
-    assert (target.method, target.body) == (becomes, becomes == method)
+    assert (target.method, target.body) == (becomes, becomes == method and method not in BODILESS)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_body_of_a_get_is_a_body(status: int) -> None:
+    assert follow("/c", status=status, body=True).body
+    with pytest.raises(RedirectError, match="the body of this GET to another origin"):
+        follow("http://other/c", status=status, body=True)
+    with pytest.raises(RedirectError, match="it can be read only once"):
+        follow("/c", status=status, body=True, replayable=False)
 
 
 def test_a_body_that_was_dropped_stays_dropped() -> None:

@@ -306,6 +306,7 @@ def test_a_record_that_is_nested_too_deep_is_left_out(server: Server, backend: s
     assert (answer["received"], answer["returned"], answer["truncated"]) == (3, 1, True)
     assert (told["info"], told["total"], told["truncated"]) == ({}, 2, True)
 
+
 def test_information(server: Server, backend: str) -> None:
     server.serve("/info/logs", reply(b'{"total": 7, "x": 1}', content_type="application/json"))
 
@@ -325,9 +326,7 @@ def test_information_is_bounded(server: Server, backend: str) -> None:
 
 
 @pytest.mark.parametrize("info", [rb'{"note": "\ud800"}', b'{"total": NaN}', b'{"total": 1e999}'])
-def test_information_that_is_no_json_is_bad_data(
-    server: Server, backend: str, info: bytes
-) -> None:
+def test_information_that_is_no_json_is_bad_data(server: Server, backend: str, info: bytes) -> None:
     server.serve("/info/logs", reply(info, content_type="application/json"))
 
     answer = call(backend, server, "get_stream_info", LOGS)
@@ -344,6 +343,7 @@ def test_a_total_is_a_number_or_not_told(server: Server, backend: str, total: by
 
     assert not answer.is_error
     assert "total" not in answer.structured
+
 
 def test_cancelling_closes_the_upstream_at_once(server: Server, backend: str) -> None:
     server.serve("/stream/logs", streamed(record(1, 1), hold()))

@@ -80,6 +80,7 @@ def test_a_redaction_that_makes_no_object_shows_nothing(
     assert answer.structured["error"]["code"] == "internal"
     assert "a tool failed" in caplog.text
 
+
 def test_a_redaction_that_fails_shows_nothing(
     server: Server, backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:

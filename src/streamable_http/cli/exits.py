@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import sys
-from typing import NoReturn, Self
+from typing import NoReturn, Self, TextIO
 
 from streamable_http import (
     ConfigurationError,
@@ -62,8 +61,10 @@ _EXTRAS = {
 
 def say(text: str) -> None:
     """Prints a line on stderr, if somebody reads it: the exit code tells the same."""
-    with contextlib.suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _turn_away(sys.stderr)
 
 
 def report(error: StreamError) -> Exit:
@@ -104,7 +105,12 @@ def leave(code: int) -> NoReturn:
     except OSError as exc:
         say(f"stdout: {exc.strerror}")
         code = Exit.FAILED
-    if code in {Exit.PIPE_CLOSED, Exit.FAILED}:
-        # The interpreter flushes once more on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _turn_away(sys.stdout)
+    if code == Exit.PIPE_CLOSED:
+        _turn_away(sys.stdout)
     sys.exit(code)
+
+
+def _turn_away(stream: TextIO) -> None:
+    """Nobody can read what the stream still holds; the interpreter tries on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

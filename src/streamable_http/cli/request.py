@@ -49,7 +49,9 @@ def shown_url(url: str) -> str:
     """A URL for people: no credentials, no query. One that cannot be read is not shown."""
     try:
         parts = urlsplit(url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+        return parts._replace(
+            netloc=parts.netloc.rpartition("@")[2], query="", fragment=""
+        ).geturl()
     except ValueError:
         return ""
 

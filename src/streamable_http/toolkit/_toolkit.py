@@ -6,7 +6,7 @@ import math
 import re
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import anyio
 
@@ -167,13 +167,14 @@ class StreamToolkit:
         await told(hook, self.limits.timeout, lambda: f"asking about {endpoint}", work)
         return replies[0]
 
-    def _described(self, endpoint: str, details: Any) -> ToolReply:
+    def _described(self, endpoint: str, details: dict[str, Any]) -> ToolReply:
         if self._redact is not None:
-            details = self._redact(details)
-            if not isinstance(details, dict):
+            redacted = self._redact(details)
+            if not isinstance(redacted, dict):
                 raise TypeError("redact= made no dict of what the service tells of a stream")
+            details = cast("dict[str, Any]", redacted)
         fits = size(details) <= self.limits.max_record_bytes and not is_deep(details, MAX_DEPTH)
-        total = details.get("total")
+        total: Any = details.get("total")
         structured: dict[str, Any] = {
             "endpoint": endpoint,
             "stop_reason": "end" if fits else "max_bytes",

@@ -148,7 +148,7 @@ class ChunkMerger:
         self._head += data
         while blank := _ANY_BLANK_LINE.search(self._head, max(start, looked_at)):
             end = blank.start() - 1
-            if end < start or self._head[end : blank.end()] != _BLANK_LINE:
+            if end < start or bytes(self._head[end : blank.end()]) != _BLANK_LINE:
                 # The parser behind takes that for the end of a head, too: nobody here knows what
                 # it makes of the rest.
                 self._give_up()
