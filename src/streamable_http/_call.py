@@ -159,7 +159,7 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
         if target.bare:
             # Another origin gets a request from scratch: nothing of the client's may leak to it.
             request = http.build_request(target.method, target.url)
-            headers = _bytes([*effect.headers, *effect.patch.headers])
+            headers = _merged(evolve(call, headers=()), effect)
             bare = type(request)(target.method, target.url, headers=headers, extensions=extensions)
             return _at_position(bare, effect), {**options, "auth": None}
         body: dict[str, Any] = {}

@@ -40,7 +40,7 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
         RedirectError: There is nowhere to go, or going there would take the caller's body to
             another origin, or the body is gone.
     """
-    location = head.headers.get("location", "")
+    location = _as_text(head.headers.get("location", ""))
     if not location:
         raise RedirectError(f"the server answered {head.status_code} without a Location")
     try:
@@ -72,6 +72,14 @@ def redirected(target: Target, head: ResponseInfo, *, replayable: bool) -> Targe
                 location=location,
             )
     return Target(method=method, url=url, body=body, bare=bare)
+
+
+def _as_text(location: str) -> str:
+    """A URL that is not written in ASCII, as it should be, is written in UTF-8 (RFC 3987)."""
+    try:
+        return location.encode("latin-1").decode()
+    except ValueError:
+        return location
 
 
 def _method(method: str, status: int) -> str:

@@ -293,6 +293,25 @@ async def test_a_get_takes_its_body_along_or_nowhere(pulled: Face) -> None:
     assert len(transport.requests) == 1
 
 
+async def test_another_origin_is_asked_for_no_compression_of_a_part(pulled: Face) -> None:
+    body = b"0123456789"
+
+    def answer(request: Any) -> Response:
+        if request.headers["host"] == "host":
+            return redirect("http://other/feed")
+        headers: Any = {"ETag": '"v"', "Accept-Ranges": "bytes"}
+        if "range" not in request.headers:
+            return Response(headers=headers, body=[body[:4], Cut()])
+        headers |= {"Content-Range": "bytes 4-9/10"}
+        return Response(status=206, headers=headers, body=[body[4:]])
+
+    transport = ScriptedTransport(answer)
+    async with face_client(pulled, transport, compress=True) as client:
+        stream = client.stream("GET", URL, decoder=shttp.Raw())
+        assert b"".join(await collected(stream)) == body
+    assert transport.requests[-1].headers["accept-encoding"] == "identity"
+
+
 # What a checkpoint and a resume are of -------------------------------------------------------
 
 

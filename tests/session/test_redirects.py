@@ -53,6 +53,19 @@ def test_the_same_origin_keeps_everything(location: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("/café".encode().decode("latin-1"), "http://host/café"),  # as HTTP clients hand it on
+        (b"/caf\xe9".decode("latin-1"), "http://host/café"),
+        ("/caf%C3%A9", "http://host/caf%C3%A9"),
+        ("/caf€", "http://host/caf€"),
+    ],
+)
+def test_a_location_in_utf8_is_read_as_such(location: str, url: str) -> None:
+    assert follow(location).url == url
+
+
+@pytest.mark.parametrize(
     "location",
     [
         "http://other/c",
