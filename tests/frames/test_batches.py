@@ -118,6 +118,39 @@ def test_a_schema_chooses_the_fields_and_their_types() -> None:
     assert batch.schema.equals(schema, check_metadata=True)
 
 
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [[None, None, 7], [8], [9, 10]],
+        [[None, None, "x"], ["y"], None, [None, "zwölf"]],
+        [[], [None, 2.5], [1.5]],
+        [[None, None, {"c": [None, 1]}], [{"c": [2]}], [{"c": None}, None]],
+        [[None, [None, 1]], [[2]], [[], None]],
+        [[None, None], [], None],
+        [[{"c": None, "d": [None]}, None], [], [{"c": None, "d": []}]],
+    ],
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_nulls_in_lists_stay_where_they_are(lists: list[object], given: bool) -> None:
+    """pyarrow's reader loses those that come before the first value, where it finds the types."""
+    answer = body({"a": {"b": one}} for one in lists)
+    (found,) = batches(answer)
+    (batch,) = batches(answer, schema=found.schema) if given else (found,)
+
+    assert batch.column("a").to_pylist() == [{"b": one} for one in lists]
+    batch.validate(full=True)
+
+
+def test_a_value_where_a_list_had_but_nulls_does_not_fit() -> None:
+    values: list[object] = [True, 1, "x", []]
+    for value in values:
+        rows: list[Any] = [{"a": [None]}, {"a": []}, {"a": [None]}, {"a": [None, value]}]
+        made = batches(ndjson(*rows), batch_bytes=1)
+        assert [next(made).to_pylist() for _ in range(3)] == [[row] for row in rows[:3]]
+        with pytest.raises(DecodeError, match="pass schema="):
+            next(made)
+
+
 @pytest.mark.parametrize("decoder", [LINES, NDJSON()])
 @pytest.mark.parametrize(
     ("schema", "bad", "says"),

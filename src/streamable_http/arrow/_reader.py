@@ -7,6 +7,7 @@ from typing import Any
 from streamable_http import ConfigurationError, DecodeError
 
 from ._pyarrow import pa, pa_json
+from ._types import readable, restored
 
 __all__ = ["Reader"]
 
@@ -54,18 +55,11 @@ class Reader:
     def _parse(self, data: bytes) -> Any:
         if not data.isascii():
             data.decode()  # the parser does not look, and readers of the batch rely on it
-        options: dict[str, Any] = {}
-        if self.schema is not None:
-            # A given schema chooses; one that was found must not lose what came later.
-            rest = "ignore" if self._given else "error"
-            options = {"explicit_schema": self.schema, "unexpected_field_behavior": rest}
+        schema = self._found(data) if self.schema is None else self.schema
+        # A given schema chooses; one that was found must not lose what came later.
+        rest = "ignore" if self._given else "error"
         try:
-            table = pa_json.read_json(
-                pa.BufferReader(data),
-                # The block whole: cut into several, each would have a type of its own.
-                read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
-                parse_options=pa_json.ParseOptions(**options),
-            )
+            table = _read(data, explicit_schema=readable(schema), unexpected_field_behavior=rest)
         except pa.ArrowNotImplementedError as exc:
             raise ConfigurationError(
                 f"schema={self.schema!r:.200} has a type that pyarrow does not read from JSON "
@@ -75,16 +69,15 @@ class Reader:
             lines = sum(1 for line in data.split(b"\n") if line.strip())
             if table.num_rows != lines:
                 raise pa.ArrowInvalid(f"{lines} lines hold {table.num_rows} records")
-        return self._batch(table)
+        return _batch(table, schema)
 
-    def _batch(self, table: Any) -> Any:
-        if not table.num_columns:
-            rows = pa.array([{}] * table.num_rows, pa.struct([]))
-            return pa.RecordBatch.from_struct_array(rows)
-        (batch,) = table.combine_chunks().to_batches()
-        if self.schema is None:
-            return batch
-        return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+    def _found(self, data: bytes) -> Any:
+        """The schema that pyarrow finds, and no more of what it read.
+
+        Where types are to be found, it miscounts nulls that begin a list, and reads beyond its
+        memory then: with the types known, it reads the same bytes right.
+        """
+        return _read(data).schema
 
     def _up_to_the_bad_one(self, lines: list[bytes]) -> tuple[Any, DecodeError]:
         """The batch of the records before the first that does not fit, and what it says."""
@@ -119,3 +112,26 @@ class Reader:
         )
         error.__cause__ = cause
         return error
+
+
+def _read(data: bytes, **options: Any) -> Any:
+    return pa_json.read_json(
+        pa.BufferReader(data),
+        # The block whole: cut into several, each would have a type of its own.
+        read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=pa_json.ParseOptions(**options),
+    )
+
+
+def _batch(table: Any, schema: Any) -> Any:
+    if not table.num_columns:
+        rows = pa.array([{}] * table.num_rows, pa.struct([]))
+        return pa.RecordBatch.from_struct_array(rows)
+    (read,) = table.combine_chunks().to_batches()
+    columns = [
+        restored(column, field.type) for column, field in zip(read.columns, schema, strict=True)
+    ]
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    # The parser has been wrong before: what would crash a reader of the batch stops here.
+    batch.validate(full=True)
+    return batch
