@@ -161,7 +161,9 @@ def test_a_value_where_a_list_had_but_nulls_does_not_fit() -> None:
         (None, {"c": {"d": [1], "new": 2}}, "pass schema="),
         (SCHEMA, {"a": "x"}, "change schema="),
         (SCHEMA, {"a": 1.5}, "change schema="),
-        (SCHEMA, [1], "change schema="),
+        (SCHEMA, [1], "a row is made of an object"),
+        (SCHEMA, None, "a row is made of an object"),
+        (None, None, "a row is made of an object"),
         (pa.schema([pa.field("a", pa.int64(), nullable=False)]), {"b": "x"}, "change schema="),
     ],
 )
@@ -170,7 +172,7 @@ def test_a_record_that_does_not_fit_is_named(
     decoder: Any, schema: Any, bad: object, says: str, place: int
 ) -> None:
     """Those before it come first, in batches of the same schema."""
-    if schema is None and place == 0:
+    if schema is None and bad is not None and place == 0:
         return  # there is nothing yet that it would not fit
     rows = [*ROWS[:place], bad, *ROWS[place + 1 :]]
     made = batches(body(rows), decoder, schema=schema, batch_bytes=10_000)
@@ -188,7 +190,16 @@ def test_a_record_that_does_not_fit_is_named(
 
 
 @pytest.mark.parametrize(
-    "line", [b'{"a": "\xff"}', b'{"a": 1} {"a": 2}', b'{"a": 1', b"nonsense", b'{"a":1,"a":2}']
+    "line",
+    [
+        b'{"a": "\xff"}',
+        b'{"a": 1} {"a": 2}',
+        b'{"a": 1} null',
+        b'{"a": 1',
+        b"nonsense",
+        b" null ",
+        b'{"a":1,"a":2}',
+    ],
 )
 def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     made = batches(b'{"a": 1}\n' + line + b"\n")
@@ -197,6 +208,27 @@ def test_what_is_no_json_object_is_refused(line: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
         next(made)
     assert (caught.value.index, caught.value.excerpt) == (1, line)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [b'{"a":\n1} {"a":2}\n', b'{"b":{}\n} {"a":2}\n', b'{"b":"}\n{"} {}\n', b"null\n", b"[]\n"],
+)
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_each_record_has_a_line_of_its_own(lines: bytes, schema: Any) -> None:
+    """Two lines may not hold two records in another way."""
+    made = batches(lines, schema=schema)
+
+    with pytest.raises(DecodeError) as caught:
+        next(made)
+    assert (caught.value.index, caught.value.excerpt) == (0, lines.split(b"\n")[0])
+
+
+def test_what_is_mapped_to_no_object_is_refused() -> None:
+    made = to_arrow_batches(opened(body([{"a": 1}]), NDJSON()).map(lambda _: None))
+
+    with pytest.raises(DecodeError, match="map"):
+        next(made)
 
 
 def test_text_that_is_not_utf_8_is_refused() -> None:

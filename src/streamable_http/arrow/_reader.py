@@ -13,7 +13,15 @@ __all__ = ["Reader"]
 
 _EXCERPT = 64
 
-_UNFIT: Any = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError)
+
+class _NoObject(ValueError):
+    """A line that is no JSON object, or not alone on its line."""
+
+    def __init__(self) -> None:
+        super().__init__("it is no JSON object")
+
+
+_UNFIT: Any = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError, _NoObject)
 
 
 class Reader:
@@ -53,6 +61,8 @@ class Reader:
             self.schema = batch.schema
 
     def _parse(self, data: bytes) -> Any:
+        if not _look_like_objects(data):
+            raise _NoObject
         if not data.isascii():
             data.decode()  # the parser does not look, and readers of the batch rely on it
         schema = self._found(data) if self.schema is None else self.schema
@@ -100,11 +110,12 @@ class Reader:
             self._parse(b"\n".join(lines[: place + 1]) + b"\n")
         except _UNFIT as exc:
             cause = exc
-        fix = (
-            "change schema= so that it fits what the server sends"
-            if self._given
-            else "the schema is that of the records before it: pass schema= to say what comes"
-        )
+        if isinstance(cause, _NoObject):
+            fix = "a row is made of an object: decode with NDJSON(…), and map() what is none"
+        elif self._given:
+            fix = "change schema= so that it fits what the server sends"
+        else:
+            fix = "the schema is that of the records before it: pass schema= to say what comes"
         error = DecodeError(
             f"record {index} does not fit the batch: {cause}; {fix}",
             index=index,
@@ -112,6 +123,20 @@ class Reader:
         )
         error.__cause__ = cause
         return error
+
+
+def _look_like_objects(data: bytes) -> bool:
+    """Whether each line begins and ends as an object does.
+
+    pyarrow crashes on a null that comes first, and takes a later one for a record. It reads on
+    over the ends of lines: but no value has a line's end between `}` and `{`, so that each record
+    is then proven to have a line of its own, once their numbers agree.
+    """
+    joints = data.count(b"}\n{")
+    if data.startswith(b"{") and data.endswith(b"}\n") and joints == data.count(b"\n") - 1:
+        return True
+    lines = [line for line in map(bytes.strip, data.split(b"\n")) if line]
+    return all(line.startswith(b"{") and line.endswith(b"}") for line in lines)
 
 
 def _read(data: bytes, **options: Any) -> Any:
