@@ -231,6 +231,62 @@ def test_what_is_mapped_to_no_object_is_refused() -> None:
         next(made)
 
 
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_schema_is_not_found_in_the_depths(opening: bytes) -> None:
+    deep = b'{"a":1,"b":' + opening * 100_000 + b"1" + bytes([opening[0] + 2]) * 100_000 + b"}\n"
+    made = batches(b'{"a":1}\n' + deep)
+
+    assert next(made).to_pylist() == [{"a": 1}]
+    with pytest.raises(DecodeError, match=r"deeper than 64.*pass schema=") as caught:
+        next(made)
+    assert (caught.value.index, caught.value.excerpt) == (1, deep[:64])
+    (batch,) = batches(deep, schema=pa.schema([("a", pa.int64())]))
+    assert batch.to_pylist() == [{"a": 1}]
+
+
+def test_what_is_deep_may_be_found_up_to_64_levels() -> None:
+    deep = b'{"a":["]}\\"[{"],"b":' + b"[" * 63 + b"1" + b"]" * 63 + b"}\n"
+    (batch,) = batches(deep * 3)
+
+    assert batch.num_rows == 3
+    with pytest.raises(DecodeError, match="deeper than 64"):
+        next(batches(deep.replace(b"[1]", b"[[1]]")))
+
+
+FLAT = b"".join(b'{"%x":1}\n' % n for n in range(20_000))
+WITHIN = b"".join(b'{"a":{"%c":{"%c":{"%c":1}}}}\n' % (*b"%04d" % n,)[1:] for n in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("answer", "index"),
+    [
+        (FLAT, 1000),
+        (b'{"a":1}\n{' + FLAT[1:-2].replace(b"}\n{", b",") + b"}\n", 1),
+        (b'{"a":1}\n{"a":[' + FLAT.replace(b"\n", b",") + b"{}]}\n", 1),
+        (WITHIN * 10, 900),
+        (b'{"a":1}\n{"a":[' + WITHIN.replace(b"\n", b",") + b"{}]}\n", 1),
+        (b"".join(FLAT.splitlines(keepends=True)[:500]) + b"{}\n" * 100_000, 2350),
+    ],
+)
+def test_the_fields_that_are_found_are_bounded(answer: bytes, index: int) -> None:
+    """Memory would grow with the square of what came, had each record a field of its own."""
+    before, made = pa.default_memory_pool().max_memory(), batches(answer)
+
+    if index:
+        assert next(made).num_rows == index
+    with pytest.raises(DecodeError, match="pass schema=") as caught:
+        next(made)
+    assert caught.value.index == index
+    assert pa.default_memory_pool().max_memory() - before < 64 * 1024 * 1024
+
+
+def test_records_may_leave_out_most_of_their_fields() -> None:
+    rows = [{f"key {m}": m for m in range(n, n + 900, 9)} for n in range(9)]
+    (batch,) = batches(body(rows * 50))
+
+    assert (batch.num_columns, batch.num_rows) == (900, 450)
+
+
 def test_text_that_is_not_utf_8_is_refused() -> None:
     made = batches(b'{"b": "\xc3\xa9"}\n{"b": "\xff"}\n', schema=SCHEMA)
 

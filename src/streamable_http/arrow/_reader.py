@@ -7,6 +7,7 @@ from typing import Any
 from streamable_http import ConfigurationError, DecodeError
 
 from ._pyarrow import pa, pa_json
+from ._survey import outgrown
 from ._types import readable, restored
 
 __all__ = ["Reader"]
@@ -46,12 +47,14 @@ class Reader:
         if not data.strip():
             return None, None
         error = None
+        if self.schema is None:
+            data, error = self._up_to_what_outgrows(data)
+            if not data:
+                return None, error
         try:
             batch = self._parse(data)
         except _UNFIT:
-            batch, error = self._up_to_the_bad_one(
-                [one for one in data.split(b"\n") if one.strip()]
-            )
+            batch, error = self._up_to_the_bad_one(_lines(data))
         return batch, error
 
     def took(self, batch: Any) -> None:
@@ -76,7 +79,7 @@ class Reader:
                 f"({exc}): give the type that the JSON has, and cast the batches"
             ) from exc
         if table.num_rows != data.count(b"\n"):
-            lines = sum(1 for line in data.split(b"\n") if line.strip())
+            lines = len(_lines(data))
             if table.num_rows != lines:
                 raise pa.ArrowInvalid(f"{lines} lines hold {table.num_rows} records")
         return _batch(table, schema)
@@ -88,6 +91,15 @@ class Reader:
         memory then: with the types known, it reads the same bytes right.
         """
         return _read(data).schema
+
+    def _up_to_what_outgrows(self, data: bytes) -> tuple[bytes, DecodeError | None]:
+        lines = _lines(data)
+        found = outgrown(lines)
+        if found is None:
+            return data, None
+        place, cause = found
+        before = b"".join(line + b"\n" for line in lines[:place])
+        return before, self._error(lines, place, cause, "pass schema= to say which it has")
 
     def _up_to_the_bad_one(self, lines: list[bytes]) -> tuple[Any, DecodeError]:
         """The batch of the records before the first that does not fit, and what it says."""
@@ -101,10 +113,9 @@ class Reader:
                 bad = middle
             else:
                 good = middle
-        return batch, self._error(lines, good)
+        return batch, self._unfit(lines, good)
 
-    def _error(self, lines: list[bytes], place: int) -> DecodeError:
-        index = self._records + place
+    def _unfit(self, lines: list[bytes], place: int) -> DecodeError:
         cause: Exception | None = None
         try:
             self._parse(b"\n".join(lines[: place + 1]) + b"\n")
@@ -116,13 +127,21 @@ class Reader:
             fix = "change schema= so that it fits what the server sends"
         else:
             fix = "the schema is that of the records before it: pass schema= to say what comes"
-        error = DecodeError(
+        error = self._error(lines, place, str(cause), fix)
+        error.__cause__ = cause
+        return error
+
+    def _error(self, lines: list[bytes], place: int, cause: str, fix: str) -> DecodeError:
+        index = self._records + place
+        return DecodeError(
             f"record {index} does not fit the batch: {cause}; {fix}",
             index=index,
             excerpt=lines[place][:_EXCERPT],
         )
-        error.__cause__ = cause
-        return error
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return [line for line in data.split(b"\n") if line.strip()]
 
 
 def _look_like_objects(data: bytes) -> bool:
@@ -135,7 +154,7 @@ def _look_like_objects(data: bytes) -> bool:
     joints = data.count(b"}\n{")
     if data.startswith(b"{") and data.endswith(b"}\n") and joints == data.count(b"\n") - 1:
         return True
-    lines = [line for line in map(bytes.strip, data.split(b"\n")) if line]
+    lines = [line.strip() for line in _lines(data)]
     return all(line.startswith(b"{") and line.endswith(b"}") for line in lines)
 
 
