@@ -18,7 +18,7 @@ from streamable_http import (
 
 from ._blocks import block_of
 from ._pyarrow import pa
-from ._reader import Reader
+from ._reader import Outcome, Reader, Work
 
 __all__ = ["ArrowBatches", "AsyncArrowBatches", "to_arrow_batches"]
 
@@ -99,7 +99,7 @@ class _Batches(Generic[F]):
     def __init__(self, flow: F, reader: Reader) -> None:
         self._flow: F = flow
         self._reader = reader
-        self._blocks: list[bytes] | None = None
+        self._work: Work | None = None
         self._upcoming: DecodeError | None = None
         self.error: Exception | None = None
 
@@ -119,8 +119,12 @@ class _Batches(Generic[F]):
         return self._flow.stats
 
     def ack(self) -> None:
-        """The batch in hand is done: the cursor passes it without the next being asked for."""
-        self._flow.ack()
+        """The batch in hand is done: the cursor passes it without the next being asked for.
+
+        Where several batches came of one block, it passes them with the last.
+        """
+        if self._work is None:
+            self._flow.ack()
 
     def _fail(self, error: Exception) -> None:
         self.error = error
@@ -135,9 +139,9 @@ class _Batches(Generic[F]):
         error.stats, error.cursor = self._flow.stats, self._flow.cursor
         return error
 
-    def _took(self, batch: Any, error: DecodeError | None) -> Any:
+    def _took(self, outcome: Outcome) -> Any:
+        batch, self._upcoming, self._work = outcome
         self._reader.took(batch)
-        self._blocks, self._upcoming = None, error
         return batch
 
 
@@ -159,9 +163,9 @@ class ArrowBatches(_Batches[Flow[list[bytes]]], Iterator[Any]):
         while True:
             self._refuse_more()
             try:
-                if self._blocks is None:
-                    self._blocks = next(self._flow)
-                batch = self._took(*self._reader.read(self._blocks))
+                if self._work is None:
+                    self._work = next(self._flow)
+                batch = self._took(self._reader.read(self._work))
             except StopIteration:
                 raise
             except Exception as exc:
@@ -207,9 +211,9 @@ class AsyncArrowBatches(_Batches[AsyncFlow[list[bytes]]], AsyncIterator[Any]):
             self._refuse_more()
             try:
                 # A cancellation is no verdict on the blocks: they are kept for the next call.
-                if self._blocks is None:
-                    self._blocks = await anext(self._flow)
-                batch = self._took(*await run_sync(self._reader.read, self._blocks))
+                if self._work is None:
+                    self._work = await anext(self._flow)
+                batch = self._took(await run_sync(self._reader.read, self._work))
             except StopAsyncIteration:
                 raise
             except Exception as exc:

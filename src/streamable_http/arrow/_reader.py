@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamable_http import ConfigurationError, DecodeError
 
 from ._pyarrow import pa, pa_json
-from ._survey import outgrown
-from ._types import readable, restored
+from ._survey import outgrown, overfull, portions
+from ._types import readable, restored, widths
 
-__all__ = ["Reader"]
+__all__ = ["Outcome", "Reader", "Work"]
+
+Work = list[bytes] | tuple[bytes, ...]
+"""Blocks of lines as they came, in a list; or portions of them, each of which makes a batch."""
 
 _EXCERPT = 64
 
@@ -25,6 +28,20 @@ class _NoObject(ValueError):
 _UNFIT: Any = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError, _NoObject)
 
 
+class Outcome(NamedTuple):
+    """What some work came to.
+
+    Attributes:
+        batch: The record batch, or None where there was no record.
+        error: What is wrong behind it.
+        rest: The work that is left.
+    """
+
+    batch: Any
+    error: DecodeError | None
+    rest: Work | None
+
+
 class Reader:
     """Reads blocks of lines.
 
@@ -37,13 +54,21 @@ class Reader:
         self._given = schema is not None
         self._records = 0  # in the batches so far
 
-    def read(self, blocks: list[bytes]) -> tuple[Any, DecodeError | None]:
-        """The batch of some blocks (None if there is no record), and what is wrong behind it.
+    def read(self, work: Work) -> Outcome:
+        """The next batch.
 
         Raises:
             ConfigurationError: The schema has a type that cannot be read from JSON.
         """
-        data = b"".join(blocks)
+        if isinstance(work, list):
+            work = self._portions(b"".join(work))
+        return Outcome(*self._read(work[0]), work[1:] or None)
+
+    def _portions(self, data: bytes) -> tuple[bytes, ...]:
+        # Where the schema is to be found, all there is has to tell it.
+        return (data,) if self.schema is None else portions(data, *widths(self.schema))
+
+    def _read(self, data: bytes) -> tuple[Any, DecodeError | None]:
         if not data.strip():
             return None, None
         error = None
@@ -68,7 +93,11 @@ class Reader:
             raise _NoObject
         if not data.isascii():
             data.decode()  # the parser does not look, and readers of the batch rely on it
-        schema = self._found(data) if self.schema is None else self.schema
+        schema = self.schema
+        if schema is None:
+            schema = self._found(data)
+        elif data.count(b"\n") == 1 and overfull(data, widths(schema)[1]):
+            raise pa.ArrowInvalid("most fields of the items in its lists are empty")
         # A given schema chooses; one that was found must not lose what came later.
         rest = "ignore" if self._given else "error"
         try:

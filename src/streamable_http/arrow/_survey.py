@@ -1,11 +1,11 @@
-"""What lines would make of a schema that is found, before pyarrow makes memory of it."""
+"""What lines would take, in fields and in places for values, before pyarrow takes the memory."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-__all__ = ["MAX_COLUMNS", "MAX_DEPTH", "outgrown"]
+__all__ = ["MAX_COLUMNS", "MAX_DEPTH", "outgrown", "overfull", "portions"]
 
 MAX_COLUMNS = 1000
 """Fields of a schema that is found, those within others among them."""
@@ -44,9 +44,46 @@ def outgrown(lines: Sequence[bytes]) -> tuple[int, str] | None:
         if columns.count > MAX_COLUMNS:
             return place, f"with it there are more than {MAX_COLUMNS} fields to find"
         cells = (place + 1) * columns.plain + objects * columns.listed
-        if cells > _FREE_CELLS + _CELLS_PER_BYTE * size:
+        if cells > _room(size):
             return place, f"its {columns.count} fields are empty in most of the records"
     return None
+
+
+def portions(data: bytes, plain: int, listed: int) -> tuple[bytes, ...]:
+    """Lines, cut into such as make batches of a bounded size each.
+
+    A record has a place in each column, however little of it came: of `{}` a line, a wide schema
+    makes thousands of times their bytes.
+
+    Args:
+        data: Whole lines.
+        plain: How many places for values a record has.
+        listed: How many an item of a list within it has.
+    """
+    found: list[bytes] = []
+    waiting = [data]
+    while waiting:
+        piece = waiting.pop()
+        middle = len(piece) // 2
+        cut = piece.rfind(b"\n", 0, middle) + 1 or piece.find(b"\n", middle) + 1
+        cells = piece.count(b"\n") * plain + piece.count(b"{") * listed
+        if cells > _room(len(piece)) and cut < len(piece):
+            waiting += (piece[cut:], piece[:cut])
+        else:
+            found.append(piece)
+    return tuple(found)
+
+
+def overfull(line: bytes, listed: int) -> bool:
+    """Whether the lists of one record have far more places than bytes, so that no cut helps."""
+    room = _room(len(line))
+    if line.count(b"{") * listed <= room:
+        return False
+    return _tokens.findall(line).count(b"{") * listed > room
+
+
+def _room(size: int) -> int:
+    return _FREE_CELLS + _CELLS_PER_BYTE * size
 
 
 class _Columns:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ._pyarrow import pa
 
-__all__ = ["readable", "restored"]
+__all__ = ["readable", "restored", "widths"]
 
 
 def readable(schema: Any) -> Any:
@@ -50,6 +50,21 @@ def restored(column: Any, kind: Any) -> Any:
     fields = _fields(kind)
     parts = [restored(column.field(place), field.type) for place, field in enumerate(fields)]
     return pa.StructArray.from_arrays(parts, fields=fields, mask=column.is_null())
+
+
+def widths(fields: Any, *, listed: bool = False) -> tuple[int, int]:
+    """How many places for values each record has, and each item of its lists at most."""
+    plain = items = 0
+    for field in fields:
+        kind, within = field.type, listed
+        plain, items = plain + (not within), items + within
+        while pa.types.is_list(kind):
+            kind, within = kind.value_type, True
+            items += 1
+        if pa.types.is_struct(kind):
+            more = widths(_fields(kind), listed=within)
+            plain, items = plain + more[0], items + more[1]
+    return plain, items
 
 
 def _fields(kind: Any) -> list[Any]:
