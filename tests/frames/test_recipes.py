@@ -109,6 +109,14 @@ def test_an_arrow_stream_can_be_had_once(batches: ArrowBatches) -> None:
         pa.table(batches)
 
 
+def test_of_two_arrow_streams_had_beforehand_one_is_read(batches: ArrowBatches) -> None:
+    first, second = (pa.RecordBatchReader.from_stream(batches) for _ in range(2))
+    assert second.read_all().num_rows == COUNT
+
+    with pytest.raises(Exception, match="once"):
+        first.read_all()
+
+
 @pytest.mark.parametrize("read", [polars.DataFrame, pandas.DataFrame.from_arrow, pa.table])
 def test_the_error_itself_is_kept(read: Any) -> None:
     answer = ndjson(lines(0, 100), then=[Cut()])

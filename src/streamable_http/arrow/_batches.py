@@ -178,14 +178,11 @@ class ArrowBatches(_Batches[Flow[list[bytes]]], Iterator[Any]):
         """The batches as a capsule of the Arrow C stream interface.
 
         Raises:
-            ConfigurationError: They were read by way of one already.
+            ConfigurationError: They were read by way of one already; where that begins later, the
+                reader of the second says so, in an error of its own.
             StreamError: There was no first batch to take the schema from, as the stream failed.
         """
-        if self._read_as_stream:
-            raise ConfigurationError(
-                "these batches were read as an Arrow stream already, and a response comes once: "
-                "keep what was made of them, or open the stream again"
-            )
+        self._refuse_second()
         if self.schema is None:
             self._first = next(self, None)
         schema = pa.schema([]) if self.schema is None else self.schema
@@ -194,9 +191,18 @@ class ArrowBatches(_Batches[Flow[list[bytes]]], Iterator[Any]):
         return capsule
 
     def _as_stream(self) -> Iterator[Any]:
-        # DuckDB has a first capsule for the schema alone, and reads from a second one.
+        # DuckDB has a first capsule for the schema alone, and reads from a second one: which of
+        # them is the one to read is known once it is read.
+        self._refuse_second()
         self._read_as_stream = True
         yield from self
+
+    def _refuse_second(self) -> None:
+        if self._read_as_stream:
+            raise ConfigurationError(
+                "these batches were read as an Arrow stream already, and a response comes once: "
+                "keep what was made of them, or open the stream again"
+            )
 
     def close(self) -> None:
         """Ends the stream, from any thread, whatever it waits for."""
