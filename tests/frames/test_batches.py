@@ -357,11 +357,16 @@ def test_batches_before_a_fault_come_before_its_error() -> None:
     assert made.error is caught.value
 
 
+TWICE = ("a", pa.int64())
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         ({"stream": [1]}, "class list"),
         ({"schema": {"a": int}}, "pyarrow.schema"),
+        ({"schema": pa.schema([TWICE, TWICE])}, "two fields named 'a'"),
+        ({"schema": pa.schema([("l", pa.list_(pa.struct([TWICE, TWICE])))])}, "two fields named"),
         ({"batch_bytes": 0}, "size=0"),
         ({"seconds": 0}, "seconds=0"),
     ],

@@ -19,6 +19,7 @@ from streamable_http import (
 from ._blocks import block_of
 from ._pyarrow import pa
 from ._reader import Outcome, Reader, Work
+from ._types import twice_named
 
 __all__ = ["ArrowBatches", "AsyncArrowBatches", "to_arrow_batches"]
 
@@ -76,16 +77,28 @@ def to_arrow_batches(
             f"to_arrow_batches(stream=…) got an object of class {type(given).__qualname__}: pass "
             f"what client.stream(…) returned"
         )
-    if schema is not None and not isinstance(schema, pa.Schema):
-        raise ConfigurationError(
-            f"schema={schema!r:.80} is no schema: pass a pyarrow.Schema, as pyarrow.schema(…) "
-            f"makes one"
-        )
+    _check_schema(schema)
     if isinstance(stream, AsyncFlow):
         found = stream.batches().map(block_of).batches(batch_bytes, seconds, weigh=len)
         return AsyncArrowBatches(found, Reader(schema))
     blocks = stream.batches().map(block_of).batches(batch_bytes, seconds, weigh=len)
     return ArrowBatches(blocks, Reader(schema))
+
+
+def _check_schema(schema: Any) -> None:
+    if schema is None:
+        return
+    if not isinstance(schema, pa.Schema):
+        raise ConfigurationError(
+            f"schema={schema!r:.80} is no schema: pass a pyarrow.Schema, as pyarrow.schema(…) "
+            f"makes one"
+        )
+    name = twice_named(schema)
+    if name is not None:
+        raise ConfigurationError(
+            f"schema= has two fields named {name!r:.80} in one record, and JSON cannot tell them "
+            f"apart: name each once, and rename the columns of the batches"
+        )
 
 
 class _Batches(Generic[F]):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ._pyarrow import pa
 
-__all__ = ["readable", "restored", "widths"]
+__all__ = ["readable", "restored", "twice_named", "widths"]
 
 
 def readable(schema: Any) -> Any:
@@ -50,6 +50,22 @@ def restored(column: Any, kind: Any) -> Any:
     fields = _fields(kind)
     parts = [restored(column.field(place), field.type) for place, field in enumerate(fields)]
     return pa.StructArray.from_arrays(parts, fields=fields, mask=column.is_null())
+
+
+def twice_named(fields: Any) -> str | None:
+    """The name that two fields of one record have, or None: JSON cannot tell them apart."""
+    seen: set[str] = set()
+    for field in fields:
+        if field.name in seen:
+            return str(field.name)
+        seen.add(field.name)
+        kind = field.type
+        while pa.types.is_list(kind):
+            kind = kind.value_type
+        within = twice_named(_fields(kind)) if pa.types.is_struct(kind) else None
+        if within is not None:
+            return within
+    return None
 
 
 def widths(fields: Any, *, listed: bool = False) -> tuple[int, int]:
