@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,39 @@ def test_a_value_where_a_list_had_but_nulls_does_not_fit() -> None:
         assert [next(made).to_pylist() for _ in range(3)] == [[row] for row in rows[:3]]
         with pytest.raises(DecodeError, match="pass schema="):
             next(made)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "held"),
+    [
+        (pa.float64(), b"9007199254740993", 9007199254740992.0),
+        (pa.float32(), b"16777217", 16777216.0),
+        (pa.float32(), b"1e39", float("inf")),
+        (pa.int64(), b"9007199254740993", 9007199254740993),
+        (pa.int64(), b"1.0", None),
+        (pa.int8(), b"128", None),
+        (pa.decimal128(20, 2), b"9007199254740993", Decimal(9007199254740993)),
+        (pa.decimal128(20, 2), b"1.001", None),
+        (pa.timestamp("s"), b'"2026-01-02 03:04:05.5"', None),
+    ],
+)
+def test_but_for_floats_a_value_is_held_exactly_or_refused(
+    kind: Any, value: bytes, held: object
+) -> None:
+    made = batches(b'{"a":' + value + b"}\n", schema=pa.schema([("a", kind)]))
+
+    if held is None:
+        with pytest.raises(DecodeError):
+            next(made)
+    else:
+        assert next(made).to_pylist() == [{"a": held}]
+
+
+def test_what_json_has_no_word_for_is_written_as_it_can_be() -> None:
+    odd = opened(body([{}]), NDJSON()).map(lambda _: {"a": float("nan"), "b": b"hi"})
+    schema = pa.schema([("a", pa.float64()), ("b", pa.binary())])
+
+    assert next(to_arrow_batches(odd, schema)).to_pylist() == [{"a": None, "b": b"aGk="}]
 
 
 @pytest.mark.parametrize("decoder", [LINES, NDJSON()])

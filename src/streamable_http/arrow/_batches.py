@@ -58,10 +58,10 @@ def to_arrow_batches(
     Args:
         stream: A stream, or what `map` made of one.
         schema: A `pyarrow.Schema`; fields that it does not name are left out, missing ones are
-            null. Default: the first batch's, as pyarrow finds it; a later record that does not
-            fit, or has more fields, is an error then.
+            null. Default: the first batch's, as pyarrow finds it, of up to 1,000 fields; a later
+            record that does not fit, or has more fields, is an error then.
         batch_bytes: How much JSON makes a batch, in bytes; a batch may have as much more as one
-            read from the network brings.
+            read from the network brings, and less where a wide schema makes far more of it.
         seconds: A batch is handed out at most this long after its first record came, however
             small it is; for streams that never end.
 
