@@ -246,7 +246,14 @@ def test_what_is_no_json_object_is_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "lines",
-    [b'{"a":\n1} {"a":2}\n', b'{"b":{}\n} {"a":2}\n', b'{"b":"}\n{"} {}\n', b"null\n", b"[]\n"],
+    [
+        b'{"a":\n1} {"a":2}\n',
+        b'{"a":1} {"a":2}\n\n',
+        b'{"b":{}\n} {"a":2}\n',
+        b'{"b":"}\n{"} {}\n',
+        b"null\n",
+        b"[]\n",
+    ],
 )
 @pytest.mark.parametrize("schema", [None, SCHEMA])
 def test_each_record_has_a_line_of_its_own(lines: bytes, schema: Any) -> None:

@@ -89,8 +89,7 @@ class Reader:
             self.schema = batch.schema
 
     def _parse(self, data: bytes) -> Any:
-        if not _look_like_objects(data):
-            raise _NoObject
+        lines = _count_objects(data)
         if not data.isascii():
             data.decode()  # the parser does not look, and readers of the batch rely on it
         schema = self.schema
@@ -107,10 +106,8 @@ class Reader:
                 f"schema={self.schema!r:.200} has a type that pyarrow does not read from JSON "
                 f"({exc}): give the type that the JSON has, and cast the batches"
             ) from exc
-        if table.num_rows != data.count(b"\n"):
-            lines = len(_lines(data))
-            if table.num_rows != lines:
-                raise pa.ArrowInvalid(f"{lines} lines hold {table.num_rows} records")
+        if table.num_rows != lines:
+            raise pa.ArrowInvalid(f"{lines} lines hold {table.num_rows} records")
         return _batch(table, schema)
 
     def _found(self, data: bytes) -> Any:
@@ -128,7 +125,7 @@ class Reader:
             return data, None
         place, cause = found
         before = b"".join(line + b"\n" for line in lines[:place])
-        return before, self._error(lines, place, cause, "pass schema= to say which it has")
+        return before, self._error(lines, place, cause, "pass schema= to say what to take")
 
     def _up_to_the_bad_one(self, lines: list[bytes]) -> tuple[Any, DecodeError]:
         """The batch of the records before the first that does not fit, and what it says."""
@@ -173,18 +170,23 @@ def _lines(data: bytes) -> list[bytes]:
     return [line for line in data.split(b"\n") if line.strip()]
 
 
-def _look_like_objects(data: bytes) -> bool:
-    """Whether each line begins and ends as an object does.
+def _count_objects(data: bytes) -> int:
+    """The number of lines, blank ones aside, if each begins and ends as an object does.
 
     pyarrow crashes on a null that comes first, and takes a later one for a record. It reads on
     over the ends of lines: but no value has a line's end between `}` and `{`, so that each record
     is then proven to have a line of its own, once their numbers agree.
+
+    Raises:
+        _NoObject: A line does not.
     """
-    joints = data.count(b"}\n{")
-    if data.startswith(b"{") and data.endswith(b"}\n") and joints == data.count(b"\n") - 1:
-        return True
+    ends = data.count(b"\n")
+    if data.startswith(b"{") and data.endswith(b"}\n") and data.count(b"}\n{") == ends - 1:
+        return ends
     lines = [line.strip() for line in _lines(data)]
-    return all(line.startswith(b"{") and line.endswith(b"}") for line in lines)
+    if not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
+        raise _NoObject
+    return len(lines)
 
 
 def _read(data: bytes, **options: Any) -> Any:
