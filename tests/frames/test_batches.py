@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from importlib import import_module
@@ -319,6 +320,16 @@ def test_the_fields_that_are_found_are_bounded(answer: bytes, index: int) -> Non
     with pytest.raises(DecodeError, match="pass schema=") as caught:
         next(made)
     assert caught.value.index == index
+
+
+def test_a_text_that_never_ends_is_looked_at_once() -> None:
+    line = b'{"a":"' + b'x\\"' * 200_000 + b"}"
+    began = time.process_time()
+
+    with pytest.raises(DecodeError) as caught:
+        next(batches(line + b"\n"))
+    assert caught.value.excerpt == line[:64]
+    assert time.process_time() - began < 10  # minutes, were it looked at from each quote on
 
 
 def test_records_may_leave_out_most_of_their_fields() -> None:

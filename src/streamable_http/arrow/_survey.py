@@ -16,9 +16,9 @@ MAX_DEPTH = 64
 _FREE_CELLS = 1 << 20
 _CELLS_PER_BYTE = 16
 
-# Strings whole, since they may hold brackets; with a colon behind it, one is a key. Possessive:
-# what does not match is found out in one pass.
-_tokens = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?:[ \t\r]*+:)?+|[{}\[\]]', re.DOTALL)
+# Strings whole, since they may hold brackets; with a colon behind it, one is a key. Possessive, and
+# with strings that never end: what does not match is found out in one pass.
+_tokens = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(?:[ \t\r]*+:)?+)?+|[{}\[\]]', re.DOTALL)
 _QUOTE = ord('"')
 
 
