@@ -185,6 +185,18 @@ def _version_lost(item: Any) -> bool:
     return is_error and look_into(item, ["object", "code"]) == 410
 
 
+_BEHIND_THE_STATE = ("MODIFIED", "DELETED", "BOOKMARK")
+
+
+def _version(item: Any) -> Any:
+    # Without a version asked for, a watch begins with an ADDED for every object that there is, and
+    # the versions of those are in no order. Nothing tells them from what is added later, so no
+    # ADDED is a position. All else comes behind them, in order.
+    if look_into(item, ["type"]) not in _BEHIND_THE_STATE:
+        return None
+    return look_into(item, ["object", "metadata", "resourceVersion"])
+
+
 def _version_key(item: Any) -> object:
     # A bookmark may tell the version that an object had. It has no uid, and is no repeat of that.
     return [look_into(item, ["object", "metadata", key]) for key in ("uid", "resourceVersion")]
@@ -194,7 +206,7 @@ KUBERNETES_WATCH: Profile[Any] = Profile(
     decoder=NDJSON(),
     failure=_Says("type", ("ERROR",)),
     resume=ItemCursor(
-        get="object.metadata.resourceVersion",
+        get=_version,
         apply="resourceVersion",
         key=_version_key,
         gone=_version_lost,
@@ -202,10 +214,12 @@ KUBERNETES_WATCH: Profile[Any] = Profile(
     follow=True,
     accept="application/json",
 )
-"""A Kubernetes watch: GET of a collection with `watch=true`, and best `allowWatchBookmarks=true`,
-which keeps the position fresh where little changes. Items are events, `BOOKMARK` included. It goes
-on by `resourceVersion`; once the server has forgotten that (410, as a status or in an `ERROR`),
-there is a `ResumeError`: list the collection again, and watch from there."""
+"""A Kubernetes watch: GET of a collection with `watch=true` and `allowWatchBookmarks=true`, and
+`start=` the `metadata.resourceVersion` of a list of it. Items are events, `BOOKMARK` included. It
+goes on by the `resourceVersion` of the last event that is no `ADDED`: a watch without `start=`
+begins with those of all objects, in no order of versions. Where there is no position yet, or the
+server has forgotten it (410, as a status or in an `ERROR`), there is a `ResumeError`: list the
+collection again, and watch from there."""
 
 
 def _sequence(item: Any) -> Any:

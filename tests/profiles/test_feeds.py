@@ -74,7 +74,7 @@ async def test_a_watch_goes_on_by_its_version(pulled: Face) -> None:
 
 async def test_a_version_that_was_given_is_replaced(pulled: Face) -> None:
     target = f"{PODS}&resourceVersion=9"
-    script = Script(watch(pod("ADDED", "10")), END)
+    script = Script(watch(pod("MODIFIED", "10")), END)
     _, targets = await follow(pulled, profiles.KUBERNETES_WATCH, target, script)
     assert targets == [target, f"{PODS}&resourceVersion=10"]
 
@@ -95,7 +95,7 @@ async def test_a_bookmark_moves_the_position(pulled: Face) -> None:
     script = Script(
         watch(pod("ADDED", "10"), bookmark("50"), then=[Cut()]),
         watch(bookmark("50"), pod("ADDED", "51", "u2")),
-        watch(bookmark("51")),  # at the version of a pod, and no repeat of it
+        watch(pod("ADDED", "51", "u2"), bookmark("51")),  # behind a pod of this very version
         END,
     )
     items, targets = await follow(pulled, profiles.KUBERNETES_WATCH, PODS, script)
@@ -105,15 +105,53 @@ async def test_a_bookmark_moves_the_position(pulled: Face) -> None:
         pod("ADDED", "51", "u2"),
         bookmark("51"),
     ]
-    assert [target.rpartition("=")[2] for target in targets] == ["true", "50", "51", "51"]
+    assert [target.rpartition("=")[2] for target in targets] == ["true", "50", "50", "51"]
+
+
+STATE = [pod("ADDED", "100", "a"), pod("ADDED", "50", "b"), pod("ADDED", "70", "c")]
+
+
+@pytest.mark.parametrize("end", [[Cut()], []], ids=["cut", "ended"])
+@pytest.mark.parametrize("had", [1, 2, 3])
+async def test_the_state_that_a_watch_begins_with_is_no_position(
+    pulled: Face, had: int, end: list[Cut]
+) -> None:
+    """Its versions are in no order: behind a at 100, b and c would never come."""
+    script = Script(watch(*STATE[:had], then=end), END)
+    with pytest.raises(ResumeError, match="no item told a position"):
+        await follow(pulled, profiles.KUBERNETES_WATCH, PODS, script)
+
+
+@pytest.mark.parametrize("first", [pod("MODIFIED", "101", "b"), bookmark("101")])
+async def test_what_comes_behind_the_state_is_a_position(pulled: Face, first: Any) -> None:
+    script = Script(
+        watch(*STATE, first, pod("ADDED", "102", "d"), then=[Cut()]),
+        watch(pod("ADDED", "102", "d"), pod("DELETED", "103", "a")),
+        END,
+    )
+    items, targets = await follow(pulled, profiles.KUBERNETES_WATCH, PODS, script)
+    assert items == [*STATE, first, pod("ADDED", "102", "d"), pod("DELETED", "103", "a")]
+    assert [target.rpartition("=")[2] for target in targets] == ["true", "101", "103"]
+
+
+async def test_what_is_added_behind_a_list_comes_once(pulled: Face) -> None:
+    script = Script(
+        watch(pod("ADDED", "101", "a"), then=[Cut()]),
+        watch(pod("ADDED", "101", "a"), pod("ADDED", "102", "b"), then=[Cut()]),
+        watch(pod("ADDED", "101", "a"), pod("ADDED", "102", "b"), pod("ADDED", "103", "c")),
+        END,
+    )
+    items, targets = await follow(pulled, profiles.KUBERNETES_WATCH, PODS, script, start="100")
+    assert items == [pod("ADDED", f"10{n}", uid) for n, uid in enumerate("abc", 1)]
+    assert {target.rpartition("=")[2] for target in targets} == {"100"}
 
 
 @pytest.mark.parametrize(
     "lost", [watch(failed(410, "Expired")), Response(status=410)], ids=["in-band", "status"]
 )
 async def test_a_version_that_is_forgotten(pulled: Face, lost: Response) -> None:
-    script = Script(watch(pod("ADDED", "10")), lost)
-    with pytest.raises(ResumeError):
+    script = Script(watch(pod("MODIFIED", "10")), lost)
+    with pytest.raises(ResumeError, match=r"has lost the position|410"):
         await follow(pulled, profiles.KUBERNETES_WATCH, PODS, script)
 
 
@@ -123,7 +161,7 @@ async def test_a_forgotten_version_at_the_start(pulled: Face) -> None:
 
 
 async def test_another_error_of_a_watch(pulled: Face) -> None:
-    script = Script(watch(pod("ADDED", "10"), failed(500, "InternalError")))
+    script = Script(watch(pod("MODIFIED", "10"), failed(500, "InternalError")))
     with pytest.raises(StreamFailed) as caught:
         await follow(pulled, profiles.KUBERNETES_WATCH, PODS, script)
     assert caught.value.item == failed(500, "InternalError")
