@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from .._clock import Clock
 from .._lease import FixedLease, Lease, Nap, lease_of
-from ._script import Response
+from ._script import Response, is_bodiless
 from ._steps import Act, Cut, Delay, Pause, Reset, Until, played
 
 __all__ = ["Played"]
@@ -37,7 +37,8 @@ class Played:
         self._flavour = flavour
         self._until_closed = response.framing == "close"
         self._before = played(response.before)
-        self._steps = played(response.body)
+        # Nothing reads on behind an answer without a body.
+        self._steps = played(() if is_bodiless(response, request.method) else response.body)
         lease.managed = True
         lease.sending(b"GET", ready=True)
         lease.sent_some()

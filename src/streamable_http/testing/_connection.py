@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Literal, Protocol
 
 from .._values import Headers
-from ._script import RecordedRequest, Reply, Response, Wire
+from ._script import RecordedRequest, Reply, Response, Wire, is_bodiless
 from ._steps import Act, Cut, Delay, Reset, Stall, Until, played
 
 __all__ = ["Connection"]
@@ -34,6 +34,7 @@ class Host(Protocol):
     @property
     def _stopped(self) -> bool: ...
     def _answer(self, request: RecordedRequest) -> Reply: ...
+    def _failed(self, error: BaseException) -> None: ...
     def _rest(self, seconds: float) -> None: ...
     def _now(self) -> float: ...
 
@@ -64,17 +65,34 @@ class Connection:
     def run(self) -> None:
         """Answers requests until somebody ends the connection."""
         try:
-            if self._tls is not None:
-                self._socket = self._tls.wrap_socket(self._raw, server_side=True)
+            self._shake_hands()
             while (request := self._receive()) is not None:
-                self._play(self._host._answer(request))
+                self._play(self._host._answer(request), request)
             self._end("client")
-        except (_HungUp, OSError):
+        except _HungUp:
             self._end("client")
         except _Over:
             self._end("server")
+        except BaseException as exc:  # pytest's own are no Exception
+            self._host._failed(exc)
+            self._end("server")
         finally:
             self._socket.close()
+
+    def _shake_hands(self) -> None:
+        if self._tls is None:
+            return
+        try:
+            # The handshake comes on its own: until `wrap_socket` returns, nobody else can find the
+            # descriptor that it took over from the raw socket, and so nobody could wake it.
+            self._socket = self._tls.wrap_socket(
+                self._raw, server_side=True, do_handshake_on_connect=False
+            )
+            if self._host._stopped:  # `abort` may have been too early to find it
+                raise _Over
+            self._socket.do_handshake()
+        except OSError as exc:
+            raise _HungUp from exc
 
     def abort(self) -> None:
         """Ends whatever the connection waits for, from the thread that stops the server."""
@@ -84,8 +102,8 @@ class Connection:
 
     # Answering -------------------------------------------------------------------------------
 
-    def _play(self, reply: Reply) -> None:
-        for step in _steps_of(reply):
+    def _play(self, reply: Reply, request: RecordedRequest) -> None:
+        for step in _steps_of(reply, request.method):
             self._act(step)
 
     def _act(self, step: Act) -> None:
@@ -100,14 +118,18 @@ class Connection:
                 raise _HungUp
             case Cut() | Reset():
                 if isinstance(step, Reset):
-                    self._living.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                    with contextlib.suppress(OSError):
+                        self._living.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 raise _Over
             case Until(event):
                 while not event.wait(_POLL_SECONDS) and not self._host._stopped:
                     pass
 
     def _send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        try:
+            self._socket.sendall(data)
+        except OSError as exc:
+            raise _HungUp from exc
         with self._host.changed:
             self._host.sent += len(data)
 
@@ -132,7 +154,10 @@ class Connection:
             self._pending += data
         raw, _, self._pending = self._pending.partition(b"\r\n\r\n")
         line, *fields = raw.decode("latin-1").split("\r\n")
-        method, target, _ = line.split(" ", 2)
+        words = line.split(" ", 2)
+        if len(words) != 3 or not all(":" in entry for entry in fields):
+            raise ValueError(f"the client sent what is no request of HTTP/1.1: {raw!r:.200}")
+        method, target, _ = words
         pairs = [entry.split(":", 1) for entry in fields]
         headers = Headers((name, value.strip()) for name, value in pairs)
         return RecordedRequest(
@@ -149,15 +174,26 @@ class Connection:
         return f"{scheme}://{headers.get('host', netloc)}{target}"
 
     def _body(self, headers: Headers) -> bytes:
-        if headers.get("transfer-encoding") == "chunked":
-            return b"".join(iter(self._chunk, b""))
+        codings = headers.get("transfer-encoding", "").lower().split(",")
+        if codings[-1].strip() == "chunked":
+            body = b"".join(iter(self._chunk, b""))
+            while self._line():  # the trailers, up to an empty line
+                pass
+            return body
         return self._exactly(int(headers.get("content-length", 0)))
 
     def _chunk(self) -> bytes:
+        size, _, _ = self._line().partition(b";")  # behind it are extensions
+        data = self._exactly(int(size, 16))
+        if data:
+            self._line()
+        return data
+
+    def _line(self) -> bytes:
         while b"\r\n" not in self._pending:
             self._pending += self._some()
-        size, _, self._pending = self._pending.partition(b"\r\n")
-        return self._exactly(int(size, 16) + 2)[:-2]
+        line, _, self._pending = self._pending.partition(b"\r\n")
+        return line
 
     def _exactly(self, size: int) -> bytes:
         while len(self._pending) < size:
@@ -179,7 +215,7 @@ class Connection:
             return b""
 
 
-def _steps_of(reply: Reply) -> Iterator[Act]:
+def _steps_of(reply: Reply, method: str) -> Iterator[Act]:
     """A reply as steps whose bytes are those on the wire."""
     if isinstance(reply, Wire):
         yield from played(reply.steps)
@@ -187,6 +223,10 @@ def _steps_of(reply: Reply) -> Iterator[Act]:
         yield from played(reply.before)
         yield _head(reply)
         chunked = ("Transfer-Encoding", "chunked") in reply.fields
+        if is_bodiless(reply, method):
+            if ("Connection", "close") in reply.fields:
+                yield Cut()
+            return
         for step in played(reply.body):
             if not isinstance(step, bytes):
                 yield step

@@ -32,7 +32,6 @@ class Playing:
         self._refused = refused
         self.requests: list[RecordedRequest] = []
         self.changed = threading.Condition()
-        self.exhausted: ScriptExhausted | None = None
         for route, script in ({} if routes is None else routes_of(routes)).items():
             self.serve(route, script)
 
@@ -77,10 +76,9 @@ class Playing:
         self._check(reply)
         return reply
 
-    def _out(self, message: str) -> ScriptExhausted:
-        error = ScriptExhausted(f"the script has no answer: {message}")
-        self.exhausted = self.exhausted or error
-        return error
+    @staticmethod
+    def _out(message: str) -> ScriptExhausted:
+        return ScriptExhausted(f"the script has no answer: {message}")
 
     def _check(self, answer: object) -> None:
         if isinstance(answer, self._refused):

@@ -23,6 +23,7 @@ __all__ = [
     "ScriptExhausted",
     "Wire",
     "checked_answer",
+    "is_bodiless",
 ]
 
 Framing: TypeAlias = Literal["chunked", "length", "close"]
@@ -88,6 +89,8 @@ def _pairs(value: HeaderTypes | None) -> tuple[tuple[str, str], ...]:
 class Response:
     """One response, and what happens while it is sent.
 
+    The answer to a HEAD, a 204 and a 304 have no body: its steps are not played then.
+
     Attributes:
         status: The status code.
         headers: The headers, but for those that `framing` writes.
@@ -138,6 +141,11 @@ class Response:
             case "close":
                 framing = ("Connection", "close")
         return [*self.headers, framing]
+
+
+def is_bodiless(response: Response, method: str) -> bool:
+    """Whether the answer to a request of this method ends with its head (RFC 9112, section 6.3)."""
+    return method == "HEAD" or response.status in _BODILESS
 
 
 @frozen

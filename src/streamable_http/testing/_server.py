@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from .._errors import ConfigurationError
 from ._connection import Connection
 from ._playing import Playing
 from ._script import Playable, RecordedRequest, Refuse, Reply, Response, Routes, ScriptExhausted
@@ -21,7 +22,7 @@ _JOIN_SECONDS = 5.0
 
 
 class ScriptedServer:
-    """An HTTP/1.1 server on 127.0.0.1 that plays scripts. Start it with `with`.
+    """An HTTP/1.1 server on 127.0.0.1 that plays scripts. Start it with `with`, once.
 
     It has threads of its own and leaves none behind. Its time is real time.
 
@@ -61,8 +62,21 @@ class ScriptedServer:
         self.port: int = port
         self.sent: int = 0
         self.changed: threading.Condition = self._playing.changed
+        self._failure: BaseException | None = None
+        self._begun = False
 
     def __enter__(self) -> Self:
+        """Starts the server.
+
+        Raises:
+            ConfigurationError: It was started before.
+        """
+        if self._begun:
+            raise ConfigurationError(
+                "this ScriptedServer was started before, and its counts are of that time: make "
+                "another (with port= it can have the same port)"
+            )
+        self._begun = True
         self._listener = socket.create_server(("127.0.0.1", self._wanted_port), backlog=512)
         self.port = self._listener.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, name="scripted-server")
@@ -79,6 +93,7 @@ class ScriptedServer:
 
         Raises:
             ScriptExhausted: There was a request without an answer for it.
+            BaseException: The first that the function of an answer raised.
         """
         self._stopping.set()
         # A last connection wakes the thread that accepts, on every system.
@@ -94,8 +109,8 @@ class ScriptedServer:
         alive = [one.name for one in (self._accepting, *self._threads) if one.is_alive()]
         if alive:
             raise RuntimeError(f"threads of the scripted server hang: {alive}")
-        if exc is None and self._playing.exhausted is not None:
-            raise self._playing.exhausted
+        if exc is None and self._failure is not None:
+            raise self._failure
 
     @property
     def url(self) -> str:
@@ -147,8 +162,17 @@ class ScriptedServer:
         try:
             return self._playing.answer(request)
         except ScriptExhausted as exc:
-            text = ("Content-Type", "text/plain")
-            return Response(status=501, headers=[text], body=str(exc).encode(), framing="length")
+            self._failed(exc)
+            return _told(501, str(exc))
+        except BaseException as exc:  # pytest's own are no Exception
+            self._failed(exc)
+            return _told(500, f"the answer's function raised {exc!r}")
+
+    def _failed(self, error: BaseException) -> None:
+        """Keeps an error for the end: here nobody would see it."""
+        with self.changed:
+            if self._failure is None:
+                self._failure = error
 
     def _rest(self, seconds: float) -> None:
         """Blocks for some time, or until the server stops."""
@@ -175,3 +199,9 @@ class ScriptedServer:
             self._threads.append(thread)
             self._connections.append(connection)
             thread.start()
+
+
+def _told(status: int, text: str) -> Response:
+    headers = [("Content-Type", "text/plain; charset=utf-8")]
+    body = text.encode("utf-8", "backslashreplace")
+    return Response(status=status, headers=headers, body=body, framing="length")
