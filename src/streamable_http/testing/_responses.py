@@ -13,7 +13,7 @@ from .._decoders.sse_event import ServerSentEvent
 from .._errors import ConfigurationError
 from .._request import HeaderTypes
 from ._script import Framing, Response
-from ._steps import Act, Cut, Delay, Reset, Stall, Step, Steps, played
+from ._steps import Act, Cut, Delay, Reset, Stall, Step, Steps, is_known, played
 
 __all__ = [
     "dripped",
@@ -90,7 +90,7 @@ def ndjson(
 def gzipped(response: Response) -> Response:
     """The response in gzip. Each of its bytes can be decoded as it comes; pauses stay."""
     headers = (*response.headers, ("Content-Encoding", "gzip"))
-    return evolve(response, headers=headers, body=[*_compressed(response.body)])
+    return evolve(response, headers=headers, body=[*_compressed(_known(response, "gzipped"))])
 
 
 def truncated(response: Response, at: int, *, then: Steps = _CUT) -> Response:
@@ -102,7 +102,7 @@ def truncated(response: Response, at: int, *, then: Steps = _CUT) -> Response:
         then: What happens there. Default: the connection ends. With `[]` the body ends properly
             as far as HTTP can tell, and is short in itself, as gzip or JSON.
     """
-    steps = [*played(response.body)]
+    steps = [*played(_known(response, "truncated"))]
     size = sum(len(step) for step in steps if isinstance(step, bytes))
     keep = size + at if at < 0 else at
     if not 0 <= keep <= size:
@@ -143,6 +143,15 @@ def _encoded(value: object, number: int) -> bytes:
 
 def _text(data: object) -> str:
     return data if isinstance(data, str) else msgspec.json.encode(data).decode()
+
+
+def _known(response: Response, function: str) -> Steps:
+    if is_known(response.body):
+        return response.body
+    raise ConfigurationError(
+        f"{function}(…) needs the whole body, and this one has no length: pass a response whose "
+        f"body is a list"
+    )
 
 
 def _compressed(steps: Steps) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from .._errors import ConfigurationError
 from .._request import HeaderTypes
 from .._settings import checked_headers
 from .._values import Headers
-from ._steps import Steps, checked_steps, data_of
+from ._steps import Steps, checked_steps, data_of, is_known, is_used_up
 
 __all__ = [
     "Answer",
@@ -95,7 +95,8 @@ class Response:
         status: The status code.
         headers: The headers, but for those that `framing` writes.
         body: The steps: bytes, `Delay`, `Stall`, `Until`, `Cut`, `Reset`, in lists or not. Each
-            bytes arrive on their own.
+            bytes arrive on their own. For an endless body: `itertools.repeat`, or an iterable of
+            your own; a generator only in what a function answers, since it can be played once.
         framing: What marks the end of the body: `"chunked"`, `"length"` (a Content-Length of all
             the bytes, those behind a `Cut` included) or `"close"` (the end of the connection,
             which proves nothing).
@@ -122,7 +123,16 @@ class Response:
                 f"Response(framing={self.framing!r}) is not known: pass 'chunked', 'length' or "
                 f"'close'"
             )
-        if isinstance(self.before, tuple) and data_of(self.before):
+        if not is_known(self.before):
+            raise ConfigurationError(
+                "Response(before=…) has no length: pass a list (Stall() is for ever)"
+            )
+        if self.framing == "length" and not is_known(self.body):
+            raise ConfigurationError(
+                "Response(framing='length') counts the bytes of its body, which has no length: "
+                "pass a list, or choose another framing"
+            )
+        if data_of(self.before):
             raise ConfigurationError(
                 "Response(before=…) has bytes, and the head comes first: put them into body=, or "
                 "write the response by hand with Wire(…)"
@@ -170,6 +180,13 @@ Answer: TypeAlias = Reply | Callable[[RecordedRequest], Reply]
 
 def checked_answer(value: Any) -> Any:
     """An answer, checked."""
+    if isinstance(value, (Response, Wire)) and is_used_up(
+        value.body if isinstance(value, Response) else value.steps
+    ):
+        raise ConfigurationError(
+            f"the steps of {value!r:.200} can be played only once, and a script holds no state: "
+            f"pass them as a list, or answer with a function that makes them"
+        )
     if isinstance(value, (Response, Wire, Refuse)) or (
         callable(value) and not isinstance(value, type)
     ):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import threading
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
 from typing import Any, TypeAlias, Union
 
 from attrs import field, frozen
@@ -23,6 +25,8 @@ __all__ = [
     "Until",
     "checked_steps",
     "data_of",
+    "is_known",
+    "is_used_up",
     "played",
 ]
 
@@ -94,8 +98,24 @@ _KINDS = (bytes, Chunk, Delay, Stall, Until, Cut, Reset)
 _FIX = "pass bytes, Chunk, Delay, Stall, Until, Cut, Reset, or lists of these"
 
 
+@frozen
+class _Repeated:
+    """What an `itertools.repeat` repeats, which itself can be used only once."""
+
+    step: Step | Steps
+    times: int | None
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.times is None:
+            return itertools.repeat(self.step)
+        return itertools.repeat(self.step, self.times)
+
+    def __repr__(self) -> str:
+        return repr(iter(self))
+
+
 def checked_steps(value: Step | Steps) -> Steps:
-    """Steps as they were given, lists as tuples; an endless iterable is left alone.
+    """Steps as they were given, but all that has a length as tuples; the rest may be endless.
 
     Raises:
         ConfigurationError: Something among them is not a step.
@@ -104,12 +124,42 @@ def checked_steps(value: Step | Steps) -> Steps:
     several: Any = value
     if isinstance(given, _KINDS):
         return (several,)
-    if isinstance(given, (list, tuple)):
-        return tuple(one if isinstance(one, _KINDS) else checked_steps(one) for one in several)
-    if isinstance(given, (str, bytearray, Mapping)) or not hasattr(given, "__iter__"):
+    if isinstance(given, (str, bytearray, memoryview, Mapping)) or not hasattr(given, "__iter__"):
         raise ConfigurationError(f"{value!r} is no step of a script: {_FIX}")
+    if isinstance(given, itertools.repeat):
+        return _repeated(several)
+    if isinstance(given, Sized):
+        return tuple(one if isinstance(one, _KINDS) else checked_steps(one) for one in several)
     endless: Steps = several
     return endless
+
+
+def _repeated(steps: itertools.repeat[Any]) -> Steps:
+    times = operator.length_hint(steps, -1)
+    if times == 0:
+        return ()
+    step = next(steps)  # there is no other way to see it
+    if not isinstance(step, _KINDS):
+        step = checked_steps(step)
+    return _Repeated(step, None if times < 0 else times)
+
+
+def is_known(steps: Steps) -> bool:
+    """Whether all steps are there, so that their bytes can be counted; the rest may be endless."""
+    return isinstance(steps, tuple) and all(is_known(one) for one in _lists_in(steps))
+
+
+def is_used_up(steps: Steps) -> bool:
+    """Whether the steps, or some of them, can be played only once: those of a generator."""
+    if isinstance(steps, _Repeated):
+        return is_used_up((steps.step,))
+    if isinstance(steps, tuple):
+        return any(is_used_up(one) for one in _lists_in(steps))
+    return isinstance(steps, Iterator)
+
+
+def _lists_in(steps: Iterable[Any]) -> Iterator[Steps]:
+    return (one for one in steps if not isinstance(one, _KINDS))
 
 
 def played(steps: Steps) -> Generator[Act, None, None]:
