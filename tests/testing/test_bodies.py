@@ -12,11 +12,13 @@ import pytest
 from streamable_http import ConfigurationError
 from streamable_http.testing import (
     Chunk,
+    Cut,
     RecordedRequest,
     Response,
     Script,
     ScriptedServer,
     ScriptedTransport,
+    Stall,
     Step,
     Wire,
     events,
@@ -112,3 +114,33 @@ def test_what_has_to_be_counted_has_a_length(body: Any, make: Any, told: str) ->
 def test_what_is_repeated_is_checked(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match="is no step of a script"):
         Response(body=wrong)
+
+
+# The same on every way -------------------------------------------------------------------------
+
+WAYS = pytest.mark.parametrize("way", ["transport", "server"])
+
+
+@WAYS
+@pytest.mark.parametrize("end", [Cut(), Stall()], ids=repr)
+@pytest.mark.parametrize("body", [[], [b""], [b"ab", b"c"]], ids=repr)
+def test_what_is_behind_the_last_byte_of_a_length_ends_nothing(
+    way: str, body: list[Step], end: Step
+) -> None:
+    response = Response(framing="length", body=[*body, end])
+    (one,) = fetched(response, way)
+    assert one.content == b"".join(step for step in body if isinstance(step, bytes))
+
+
+@WAYS
+def test_what_is_before_it_does(way: str) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        fetched(Response(framing="length", body=[b"ab", Cut(), b"c"]), way)
+
+
+@WAYS
+def test_headers_are_sent_as_latin_1(way: str) -> None:
+    (one,) = fetched(Response(headers={"x": "é"}, framing="length"), way)
+    assert [value for name, value in one.headers.raw if name == b"x"] == [b"\xe9"]
+    with pytest.raises(ConfigurationError, match=r"headers\['x'\] is sent as Latin-1"):
+        Response(headers={"x": "€"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from types import ModuleType
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ import anyio.lowlevel
 from .._clock import Clock
 from .._lease import FixedLease, Lease, Nap, lease_of
 from ._script import Response, is_bodiless
-from ._steps import Act, Cut, Delay, Pause, Reset, Until, played
+from ._steps import Act, Cut, Delay, Pause, Reset, Until, data_of, played
 
 __all__ = ["Played"]
 
@@ -36,6 +36,8 @@ class Played:
         self._clock = clock or lease.clock
         self._flavour = flavour
         self._until_closed = response.framing == "close"
+        # Whoever counts has the whole body before a cut behind its last byte, and is not told.
+        self._left = len(data_of(response.body)) if response.framing == "length" else None
         self._before = played(response.before)
         # Nothing reads on behind an answer without a body.
         self._steps = played(() if is_bodiless(response, request.method) else response.body)
@@ -61,7 +63,7 @@ class Played:
         return self
 
     def __next__(self) -> bytes:
-        for step in self._steps:
+        for step in self._rest():
             data = self._take(step)
             if data:
                 return data
@@ -74,7 +76,7 @@ class Played:
 
     async def __anext__(self) -> bytes:
         await anyio.lowlevel.checkpoint()  # as a read from a socket would
-        for step in self._steps:
+        for step in self._rest():
             data = self._take(step)
             if data:
                 return data
@@ -89,6 +91,16 @@ class Played:
     async def aclose(self) -> None:
         """Nothing comes any more."""
         self.close()
+
+    def _rest(self) -> Iterator[Act]:
+        """The steps that are left, up to the last byte of a Content-Length."""
+        while self._left != 0:
+            step = next(self._steps, None)
+            if step is None:
+                return
+            if isinstance(step, bytes) and self._left is not None:
+                self._left -= len(step)
+            yield step
 
     def _take(self, step: Act, *, head: bool = False) -> bytes:
         """The bytes of a step; raises where the connection ends."""

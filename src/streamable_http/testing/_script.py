@@ -76,7 +76,14 @@ class RecordedRequest:
 
 def _pairs(value: HeaderTypes | None) -> tuple[tuple[str, str], ...]:
     pairs = checked_headers(value, "headers")
-    for name, _ in pairs:
+    for name, text in pairs:
+        try:
+            text.encode("latin-1")
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"headers[{name!r}] is sent as Latin-1, which lacks some of its letters: encode it "
+                f"by the rules of that header, or write the whole response by hand with Wire(…)"
+            ) from None
         if name.lower() in _FRAMING:
             raise ConfigurationError(
                 f"headers= has {name!r}, which framing= writes: choose framing=, or write the "

@@ -82,7 +82,10 @@ class Transport:
     def _head(self, response: Response, played: Played) -> Any:
         return self._flavour.Response(
             response.status,
-            headers=response.fields,
+            # As the server sends them: given text, httpx would take ASCII only.
+            headers=[
+                (name.encode("ascii"), value.encode("latin-1")) for name, value in response.fields
+            ],
             stream=played,
             extensions={"http_version": b"HTTP/1.1"},
         )
