@@ -87,6 +87,9 @@ def test_what_is_written() -> None:
         (ServerSentEvent(id="1\r2"), "id='1"),
         (ServerSentEvent(id="1\0"), "NUL"),
         (ServerSentEvent(retry=-1), "retry=-1"),
+        (ServerSentEvent(retry=True), "retry=True"),
+        (ServerSentEvent(retry=1.5), "retry=1.5"),  # type: ignore[arg-type]
+        (ServerSentEvent(retry=float("nan")), "retry=nan"),  # type: ignore[arg-type]
         (ServerSentEvent(data="\ud800"), "surrogates"),
     ],
 )

@@ -50,7 +50,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
 
         Raises:
             ValueError: `event` or `id` would end its line, or `id` has a NUL, which readers
-                ignore; `retry` is negative; or a text has a lone surrogate.
+                ignore; `retry` is negative or no whole number; or a text has a lone surrogate.
         """
         if not self.event:
             return (": " + _LINE_END.sub("\n: ", self.data) + "\n\n").encode()
@@ -64,11 +64,14 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
                 raise _unwritable("id", self.id, "line ends and NUL")
             fields += f"id: {self.id}\n"
         if self.retry is not None:
-            if self.retry < 0:
+            retry: Any = self.retry
+            # Readers take no notice of what is not all digits.
+            if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
                 raise ValueError(
-                    f"ServerSentEvent(retry={self.retry}) is no time: pass milliseconds from 0 up"
+                    f"ServerSentEvent(retry={retry!r}) is no time: pass milliseconds, whole, from "
+                    f"0 up"
                 )
-            fields += f"retry: {self.retry}\n"
+            fields += f"retry: {retry:d}\n"
         data = self.data
         if "\n" in data or "\r" in data:
             data = _LINE_END.sub("\ndata: ", data)
