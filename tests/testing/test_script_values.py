@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -78,6 +79,10 @@ def fetched(script: Any) -> httpx.Response:
         (lambda: ScriptedTransport({5: events("a")}), "is no route"),  # type: ignore[dict-item]
         (lambda: ScriptedTransport(Wire([b"x"])), "by a ScriptedServer only"),
         (lambda: ScriptedServer(Refuse()), "by a ScriptedTransport only"),
+        (lambda: retry_after(-1), "pass 0 or more, or a date as text"),
+        (lambda: retry_after(float("inf")), "no number of seconds"),
+        (lambda: retry_after(float("nan")), "no number of seconds"),
+        (lambda: retry_after(True), "no number of seconds"),
         (lambda: truncated(events("a"), 1000), "outside the body of 15 bytes"),
         (lambda: truncated(events("a"), -1000), "outside the body of 15 bytes"),
     ],
@@ -95,7 +100,7 @@ def test_an_answer_is_checked_when_a_function_gives_it() -> None:
 
 def test_one_event() -> None:
     assert event("a\nb", id=7, event="tick", retry=50) == (
-        b"event: tick\ndata: a\ndata: b\nid: 7\nretry: 50\n\n"
+        b"event: tick\nid: 7\nretry: 50\ndata: a\ndata: b\n\n"
     )
     assert event({"n": [1]}) == b'data: {"n":[1]}\n\n'
 
@@ -104,11 +109,60 @@ def test_events() -> None:
     own = shttp.ServerSentEvent(event="tick", data="b", id="x", retry=5)
     response = fetched(events("a", own, b": hello\n\n", 4, start=7, headers={"X-Team": "data"}))
     assert response.text == (
-        "data: a\nid: 7\n\nevent: tick\ndata: b\nid: x\nretry: 5\n\n: hello\n\ndata: 4\nid: 10\n\n"
+        "id: 7\ndata: a\n\nevent: tick\nid: x\nretry: 5\ndata: b\n\n: hello\n\nid: 10\ndata: 4\n\n"
     )
     assert response.headers["content-type"] == "text/event-stream"
     assert response.headers["x-team"] == "data"
     assert response.headers["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        shttp.ServerSentEvent("tick", "a\rb\r\nc\nd", "1", 0),
+        shttp.ServerSentEvent("", "a comment\rof two lines"),
+        shttp.ServerSentEvent(data="e"),
+    ],
+    ids=["lines", "comment", "plain"],
+)
+def test_events_are_read_as_they_were_given(sent: shttp.ServerSentEvent) -> None:
+    spec = shttp.SSE(comments=True)
+    read = list(shttp.decode([fetched(events(sent)).content], spec))
+    assert read == list(shttp.decode([sent.encode()], spec))
+    assert "\n".join(one.data for one in read) == re.sub("\r\n?", "\n", sent.data)
+    assert {one.event for one in read} == {sent.event}
+
+
+def test_text_may_have_line_ends_of_any_kind() -> None:
+    (read,) = shttp.decode([event("a\rb\r\nc")], shttp.SSEText())
+    assert read == "a\nb\nc"
+
+
+def test_an_empty_id_and_an_empty_type_are_written() -> None:
+    body = [event("a", id=1), event("b"), event("c", id="", event=""), event("d")]
+    read = [(one.event, one.data, one.id) for one in shttp.decode(body, shttp.SSE())]
+    assert read == [
+        ("message", "a", "1"),
+        ("message", "b", "1"),
+        ("message", "c", ""),
+        ("message", "d", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: event("x", id="1\ndata: injected"),
+        lambda: event("x", event="a\rdata: injected"),
+        lambda: event("x", retry=-1),
+        lambda: event("x", retry=1.5),  # type: ignore[arg-type]
+        lambda: events(shttp.ServerSentEvent(id="1\0")),
+        lambda: events("\ud800"),
+    ],
+)
+def test_what_no_event_can_say_is_refused(make: Any) -> None:
+    with pytest.raises(shttp.ConfigurationError):
+        make()
 
 
 def test_ndjson_with_a_length() -> None:
@@ -146,7 +200,8 @@ def test_truncated_by_length_keeps_the_length() -> None:
 
 
 def test_the_small_ones() -> None:
-    assert fetched(retry_after(1.5)).headers["retry-after"] == "1.5"
+    for seconds, sent in ((0, "0"), (1.5, "2"), (1e6, "1000000"), ("1.5", "1.5")):
+        assert fetched(retry_after(seconds)).headers["retry-after"] == sent
     assert fetched(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", status=503)).status_code == 503
     assert fetched(redirect("/x", status=302)).headers["location"] == "/x"
     assert dripped(b"abc", 0.5, size=2) == (b"ab", Delay(0.5), b"c", Delay(0.5))

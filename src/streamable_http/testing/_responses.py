@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from math import ceil, inf
 from typing import Any
 
 import msgspec
@@ -33,19 +34,21 @@ _CUT: Steps = (Cut(),)
 def event(
     data: object, *, id: str | int | None = None, event: str | None = None, retry: int | None = None
 ) -> bytes:
-    """One server-sent event, as bytes.
+    """One server-sent event, as bytes (`ServerSentEvent.encode` writes them).
 
     Args:
         data: Text as it is, all else as JSON.
-        id: Its id.
+        id: Its id; "" forgets the one before.
         event: Its type.
         retry: The reconnection time that it asks for, in milliseconds.
+
+    Raises:
+        ConfigurationError: `id`, `event` or `retry` cannot be written so that it is read again.
     """
-    lines = [] if event is None else [f"event: {event}"]
-    lines += [f"data: {line}" for line in _text(data).split("\n")]
-    lines += [] if id is None else [f"id: {id}"]
-    lines += [] if retry is None else [f"retry: {retry}"]
-    return "\n".join([*lines, "", ""]).encode()
+    # Lines with nothing in them: for an empty id or type, a `ServerSentEvent` has no such line.
+    empty = (b"event:\n" if event == "" else b"") + (b"id:\n" if id == "" else b"")
+    last_id = "" if id is None else str(id)
+    return empty + _written(ServerSentEvent(event or "message", _text(data), last_id, retry))
 
 
 def events(
@@ -58,8 +61,8 @@ def events(
     """A response of server-sent events, with the ids `start`, `start + 1` and so on.
 
     Args:
-        *data: The data of each: text as it is, a `ServerSentEvent` with its own fields, bytes
-            as they are (see `event`), all else as JSON.
+        *data: The data of each: text as it is, a `ServerSentEvent` with its own fields (one of
+            the empty type as a comment), bytes as they are (see `event`), all else as JSON.
         start: The id of the first.
         then: Steps behind them, such as `[Cut()]`.
         headers: More headers.
@@ -111,8 +114,23 @@ def truncated(response: Response, at: int, *, then: Steps = _CUT) -> Response:
 
 
 def retry_after(seconds: float | str, *, status: int = 429) -> Response:
-    """A refusal that says when to come again (`Retry-After`): seconds, or a date as text."""
-    value = seconds if isinstance(seconds, str) else f"{seconds:g}"
+    """A refusal that says when to come again (`Retry-After`).
+
+    Args:
+        seconds: The seconds, of which the header has whole ones (RFC 9110, section 10.2.3): a
+            fraction is rounded up. Text, such as a date, is sent as it is.
+        status: The status.
+
+    Raises:
+        ConfigurationError: It is no number of seconds.
+    """
+    value: Any = seconds
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < inf:
+            raise ConfigurationError(
+                f"retry_after({value!r}) is no number of seconds: pass 0 or more, or a date as text"
+            )
+        value = str(ceil(value))
     return Response(status=status, headers={"Retry-After": value}, framing="length")
 
 
@@ -136,9 +154,15 @@ def _encoded(value: object, number: int) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, ServerSentEvent):
-        kind = None if value.event == "message" else value.event
-        return event(value.data, id=value.id or None, event=kind, retry=value.retry)
+        return _written(value)
     return event(value, id=number)
+
+
+def _written(value: ServerSentEvent) -> bytes:
+    try:
+        return value.encode()
+    except ValueError as exc:
+        raise ConfigurationError(str(exc)) from exc
 
 
 def _text(data: object) -> str:
