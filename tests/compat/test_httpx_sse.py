@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -340,9 +341,23 @@ def test_other_errors_of_the_client_stay_as_they_are(reader: Reader) -> None:
     assert type(reader(httpx.MockTransport(refuse), compat).error) is httpx.ConnectError
 
 
-def test_a_coding_that_only_the_client_knows_is_the_clients(reader: Reader) -> None:
-    """Without a package for it, httpx takes such a body as it is."""
-    response = events("1", headers={"Content-Encoding": "x-unheard-of"})
+@pytest.mark.parametrize("codings", ["gzip, gzip, x", "gzip, gzip, br", "gzip, " * 4 + "gzip"])
+def test_a_coding_that_is_not_read_does_not_unlock_the_others(reader: Reader, codings: str) -> None:
+    """httpx passes over a name that it does not know, and inflates what is left without a bound."""
+    bomb = event("x" * (1 << 20))
+    for _ in range(codings.count("gzip")):
+        bomb = gzip.compress(bomb)
+    response = events(bomb, headers={"Content-Encoding": codings})
+    read = reader(ScriptedTransport(response), compat)
+    assert read.events == []
+    assert isinstance(read.error, SSEError)
+    assert "content coding" in str(read.error)
+    assert str(read.error.request.url) == URL
+
+
+@pytest.mark.parametrize("codings", ["identity", "", "Identity, identity"])
+def test_a_coding_that_does_nothing(reader: Reader, codings: str) -> None:
+    response = events("1", headers={"Content-Encoding": codings})
     assert [one.data for one in reader(ScriptedTransport(response), compat).events] == ["1"]
 
 

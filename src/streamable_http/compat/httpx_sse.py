@@ -1,13 +1,14 @@
 """What httpx-sse 0.4 exports, decoded by our rules: change one import.
 
 `from streamable_http.compat.httpx_sse import connect_sse` in place of
-`from httpx_sse import connect_sse`. httpx-sse itself is not needed. Three things differ:
+`from httpx_sse import connect_sse`. httpx-sse itself is not needed. This differs:
 
 - Events are decoded as the HTML standard says (WHATWG HTML, section 9.2.6): blocks without data are
   no events, the text is UTF-8 whatever the charset says, a byte order mark is skipped.
 - A body that is cut raises an error, inside an event or inside gzip too. However it was cut, the
   error is an `httpx.ReadError` and an `httpx.RemoteProtocolError` (and our `StreamTruncated`).
-- Memory is bounded by the defaults of `Limits`; what exceeds them raises `SSEError`.
+- Memory is bounded by the defaults of `Limits`; what exceeds them raises `SSEError`. So does a
+  content coding other than gzip and deflate, or more than four: httpx would undo them unbounded.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _EVENT_STREAM = "text/event-stream"
 
 
 class SSEError(httpx.TransportError):
-    """The response is no event stream, or one that exceeds the limits."""
+    """The response is no event stream, is coded in a way that is not read, or exceeds limits."""
 
 
 # Its `request` is httpx's, as is whoever expects the error.
@@ -57,8 +58,8 @@ class EventSource:
         """The events as they come.
 
         Raises:
-            SSEError: The response's Content-Type is not `text/event-stream`, or an event is larger
-                than the default of `Limits.max_item_bytes`.
+            SSEError: The response's Content-Type is not `text/event-stream`, its Content-Encoding
+                not gzip or deflate, or an event larger than the default of `Limits.max_item_bytes`.
             httpx.ReadError: The body was cut; raised behind the events before that.
             httpx.DecodingError: The content coding is corrupt.
         """
@@ -213,13 +214,14 @@ def _unpack(batch: Batch[ServerSentEvent]) -> Iterator[ServerSentEvent]:
 
 
 def _content_of(response: httpx.Response, headers: Headers) -> ContentDecoder | None:
-    """What undoes the coding; None where httpx does it, or has done it."""
+    """What undoes the coding; None where httpx has done it."""
     if response.is_stream_consumed:  # a mock's, whose content is there already
         return None
     try:
         return content_decoder(headers, Limits())
-    except ContentTypeError:  # such as br, for which httpx may be equipped
-        return None
+    except ContentTypeError as exc:
+        # Left to httpx, one name that we do not know would undo the others without any bound.
+        raise SSEError(str(exc), request=_request_of(response)) from exc
 
 
 def _request_of(response: httpx.Response) -> httpx.Request | None:
