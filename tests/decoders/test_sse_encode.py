@@ -86,6 +86,7 @@ def test_what_is_written() -> None:
         (ServerSentEvent(id="1\n\ndata: injected"), "id='1"),
         (ServerSentEvent(id="1\r2"), "id='1"),
         (ServerSentEvent(id="1\0"), "NUL"),
+        (ServerSentEvent(None, "no comment"), "event=None"),  # type: ignore[arg-type]
         (ServerSentEvent(retry=-1), "retry=-1"),
         (ServerSentEvent(retry=True), "retry=True"),
         (ServerSentEvent(retry=1.5), "retry=1.5"),  # type: ignore[arg-type]

@@ -50,9 +50,16 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
 
         Raises:
             ValueError: `event` or `id` would end its line, or `id` has a NUL, which readers
-                ignore; `retry` is negative or no whole number; or a text has a lone surrogate.
+                ignore; `event` is None; `retry` is negative or no whole number; or a text has a
+                lone surrogate.
         """
         if not self.event:
+            given: Any = self.event
+            if given is None:
+                raise ValueError(
+                    "ServerSentEvent(event=None) has no type: leave it out for 'message', or pass "
+                    "'' for a comment"
+                )
             return (": " + _LINE_END.sub("\n: ", self.data) + "\n\n").encode()
         fields = ""
         if self.event != "message":
@@ -71,7 +78,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
                     f"ServerSentEvent(retry={retry!r}) is no time: pass milliseconds, whole, from "
                     f"0 up"
                 )
-            fields += f"retry: {retry:d}\n"
+            fields += f"retry: {retry}\n"
         data = self.data
         if "\n" in data or "\r" in data:
             data = _LINE_END.sub("\ndata: ", data)
