@@ -71,8 +71,6 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
         except BaseException:
             self._release_key()
             raise
-        for operator in self._governors:  # made before the stream was opened
-            operator._start_over()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -120,7 +118,7 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
         reading = self._pump if self._batches is None else self._batches
         if reading is not None:
             await reading.close()
-        for operator in self._governors:
+        for operator in self._running:
             await operator._stop()
         for action in self._closers:
             action()
@@ -142,7 +140,13 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
         return await self._refill()
 
     async def _refill(self) -> T:
+        if self._governor is not None:
+            self._read_by(None)
+            for item in () if self._closed else self._delivery.items:
+                return item
         await self._load()
+        if self._governor is not None:
+            self._items = iter(())
         return next(self._delivery.items)  # `close` may have emptied `_items` meanwhile
 
     async def _next_list(self) -> list[T]:

@@ -6,7 +6,7 @@ The same as the sync face's, in the same order; read them side by side.
 from __future__ import annotations
 
 import abc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ._checks import check_callable, check_number
@@ -70,8 +70,17 @@ class AsyncFlow(abc.ABC, Generic[T]):
     async def _stop(self) -> None:
         """Ends what the operator runs by itself; its stream is closed already."""
 
+    @property
+    def _left(self) -> bool:
+        """Whether items were read here, or may be at any time, that are not handed out."""
+        return False
+
     def _start_over(self) -> None:
-        """The stream begins elsewhere than it seemed when the operator was made."""
+        """The next item lies behind all that upstream has handed out so far."""
+
+    def _chain(self) -> Iterator[AsyncFlow[Any]]:
+        """The flow itself, and all those that it reads from."""
+        yield self
 
     async def _next_list(self) -> list[T]:
         """What can be had at once, at least one item; raises StopAsyncIteration at the end."""

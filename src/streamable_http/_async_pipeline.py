@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
-from ._async import AsyncStream
+from ._async_derived import Derived, Governing
 from ._async_flow import AsyncFlow
 from ._checks import check_callable, check_number, check_seconds, check_weigh
-from ._delivery import Mark
-from ._errors import StreamClosed, StreamError
+from ._errors import StreamClosed
 from ._gathering import Gathering
 from ._pipeline import AHEAD
-from ._reports import StreamStats
 from ._roster import END
 from ._tasks import Task, applied, spawn, stop_all
 from ._turns import Over, Turns
-from ._values import Cursor
 
-__all__ = ["Derived", "batched", "mapped"]
+__all__ = ["batched", "mapped"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,34 +56,6 @@ def batched(
     return _TimedBatches(source, size, seconds, weigh)
 
 
-class Derived(AsyncFlow[R], Generic[T, R]):
-    """An operator in front of another flow, to which all goes through that it does not change."""
-
-    def __init__(self, upstream: AsyncFlow[T]) -> None:
-        self._upstream = upstream
-
-    @property
-    def _source(self) -> AsyncStream[Any]:
-        return self._upstream._source
-
-    @property
-    def stats(self) -> StreamStats:
-        return self._upstream.stats
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._upstream.cursor
-
-    def ack(self) -> None:
-        self._upstream.ack()
-
-    async def aclose(self) -> None:
-        await self._upstream.aclose()
-
-    def _mark(self) -> Mark:
-        return self._upstream._mark()
-
-
 class _Mapped(Derived[T, R]):
     """One item at a time: the item in hand here is the one in hand upstream."""
 
@@ -107,33 +76,12 @@ class _Mapped(Derived[T, R]):
         self._item = END
         return result
 
-
-class _Governing(Derived[T, R]):
-    """An operator that takes more items than it has handed on, and so keeps the cursor itself."""
-
-    def __init__(self, upstream: AsyncFlow[T]) -> None:
-        super().__init__(upstream)
-        self._start = upstream._mark()
-        self._source._govern(self)
-
-    async def __anext__(self) -> R:
-        try:
-            return await self._next()
-        except StreamError as exc:
-            # What upstream failed with may have waited for results before it to be handed out.
-            exc.cursor = self.cursor
-            raise
-
-    @abc.abstractmethod
-    async def _next(self) -> R:
-        """The next result."""
-
-    async def _save(self, mark: Mark, upcoming: int = 1, *, at_end: bool = False) -> None:
-        """All before `mark` is done, and `upcoming` items go out next, unless this is the end."""
-        await self._source._save(mark, upcoming, by=self, at_end=at_end)
+    @property
+    def _left(self) -> bool:
+        return self._item is not END
 
 
-class _Batched(_Governing[T, list[T]]):
+class _Batched(Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
 
     def __init__(
@@ -141,27 +89,25 @@ class _Batched(_Governing[T, list[T]]):
     ) -> None:
         super().__init__(upstream)
         self._size = size
-        self._gathering = Gathering[T](self._start, weigh)
+        self._ledger = self._gathering = Gathering[T](upstream._mark(), weigh)
 
     async def _next(self) -> list[T]:
         self.ack()
         try:
-            while not self._gathering.over and not self._gathering.fills(self._size or 1):
-                await self._gather()
+            with self._source._pulling():
+                while not self._gathering.over and not self._gathering.fills(self._size or 1):
+                    await self._gather()
         except StopAsyncIteration:
             self._gathering.finish()
         except Exception as exc:
             self._gathering.finish(exc)  # the items before it are delivered before it
         if upcoming := self._gathering.ready(self._size):
-            await self._save(self._gathering.passed, upcoming)
+            await self._save(self._gathering.low_water, upcoming)
         items = self._gathering.take(upcoming)
         if items is None:
-            await self._save(self._gathering.passed, at_end=True)
+            await self._save(self._gathering.low_water, at_end=True)
             raise StopAsyncIteration
         return items
-
-    def _start_over(self) -> None:
-        self._gathering.start_over(self._upstream._mark())
 
     async def _gather(self) -> None:
         if self._size is None:
@@ -171,18 +117,8 @@ class _Batched(_Governing[T, list[T]]):
             item = await anext(self._upstream)
             self._gathering.add(item, self._upstream._mark())
 
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._gathering.passed)
 
-    def ack(self) -> None:
-        self._gathering.settle()
-
-    def _mark(self) -> Mark:
-        return self._gathering.after_hand()
-
-
-class _Background(_Governing[T, R]):
+class _Background(Governing[T, R]):
     """An operator with tasks of its own, which start when the first result is asked for."""
 
     def __init__(self, upstream: AsyncFlow[T]) -> None:
@@ -192,8 +128,24 @@ class _Background(_Governing[T, R]):
         self._tasks: list[Task] = []
 
     def _start_tasks(self, run: Callable[[], Awaitable[None]], name: str, count: int = 1) -> None:
-        if not self._tasks and not self._closed:
-            self._tasks = [spawn(run, name) for _ in range(count)]
+        if self._tasks:
+            return
+        self._source._runs(self)
+
+        async def pulling() -> None:
+            with self._source._pulling():
+                await run()
+
+        self._tasks = [spawn(pulling, name) for _ in range(count)]
+
+    @property
+    def _left(self) -> bool:
+        return super()._left or (bool(self._tasks) and not self._over)
+
+    @property
+    @abc.abstractmethod
+    def _over(self) -> bool:
+        """Whether nothing more is read."""
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
@@ -225,7 +177,8 @@ class _ConcurrentlyMapped(_Background[T, R]):
         super().__init__(upstream)
         self._fn = fn
         self._max_concurrent = self._free = max_concurrent
-        self._turns = Turns[R](self._start, ordered=ordered, reach=self._reach(max_concurrent))
+        reach = self._reach(max_concurrent)
+        self._ledger = self._turns = Turns[R](upstream._mark(), ordered=ordered, reach=reach)
         self._pulling = anyio.Lock()
 
     async def _work(self) -> None:
@@ -272,24 +225,18 @@ class _ConcurrentlyMapped(_Background[T, R]):
         self._notify()
         return value
 
+    @property
+    def _over(self) -> bool:
+        return not self._turns.accepting
+
     def _reach(self, max_concurrent: int) -> int | None:
         saver = self._source._opening.saver
         every = None if saver is None else saver.every
         return None if every is None else max(every, max_concurrent)
 
-    def _start_over(self) -> None:
-        self._turns.start_over(self._upstream._mark())
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._turns.low_water)
-
     def ack(self) -> None:
-        self._turns.settle()
+        super().ack()
         self._notify()
-
-    def _mark(self) -> Mark:
-        return self._turns.after_hand()
 
 
 class _TimedBatches(_Background[T, list[T]]):
@@ -305,7 +252,7 @@ class _TimedBatches(_Background[T, list[T]]):
         super().__init__(upstream)
         self._size = AHEAD if size is None else size
         self._seconds = seconds
-        self._gathering = Gathering[T](self._start, weigh)
+        self._ledger = self._gathering = Gathering[T](upstream._mark(), weigh)
         self._since = 0.0  # when the first of the items came
 
     async def _fill(self) -> None:
@@ -329,6 +276,10 @@ class _TimedBatches(_Background[T, list[T]]):
             self._notify()
 
     @property
+    def _over(self) -> bool:
+        return self._gathering.over
+
+    @property
     def _full(self) -> bool:
         return self._gathering.fills(self._size)
 
@@ -341,25 +292,12 @@ class _TimedBatches(_Background[T, list[T]]):
             await self._until(lambda: self._full or self._gathering.over)
         upcoming = self._gathering.ready(self._size)
         if upcoming:
-            await self._save(self._gathering.passed, upcoming)
+            await self._save(self._gathering.low_water, upcoming)
             await self._until(lambda: True)
         items = self._gathering.take(upcoming)
         self._since = anyio.current_time()
         self._notify()
         if items is None:
-            await self._save(self._gathering.passed, at_end=True)
+            await self._save(self._gathering.low_water, at_end=True)
             raise StopAsyncIteration
         return items
-
-    def _start_over(self) -> None:
-        self._gathering.start_over(self._upstream._mark())
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._gathering.passed)
-
-    def ack(self) -> None:
-        self._gathering.settle()
-
-    def _mark(self) -> Mark:
-        return self._gathering.after_hand()

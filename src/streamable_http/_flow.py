@@ -66,8 +66,17 @@ class Flow(abc.ABC, Generic[T]):
     def _stop(self) -> None:
         """Ends what the operator runs by itself; its stream is closed already."""
 
+    @property
+    def _left(self) -> bool:
+        """Whether items were read here, or may be at any time, that are not handed out."""
+        return False
+
     def _start_over(self) -> None:
-        """The stream begins elsewhere than it seemed when the operator was made."""
+        """The next item lies behind all that upstream has handed out so far."""
+
+    def _chain(self) -> Iterator[Flow[Any]]:
+        """The flow itself, and all those that it reads from."""
+        yield self
 
     def _next_list(self) -> list[T]:
         """What can be had at once, at least one item; raises StopIteration at the end."""

@@ -17,21 +17,22 @@ class Gathering(Generic[T]):
     """Items on their way into lists, each with the place behind it.
 
     Attributes:
-        passed: The place behind the last list that is done.
+        low_water: The place behind the last list that is done.
+        error: What upstream failed with, raised behind all items.
     """
 
     def __init__(self, start: Mark, weigh: Callable[[T], float] | None = None) -> None:
-        self.passed = start
+        self.low_water = start
         self._in_hand = start
         self._weigh = weigh
         self._weight: float = 0
         self._items: deque[tuple[T, Mark, float]] = deque()
         self._over = False
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
     def start_over(self, start: Mark) -> None:
-        """The first item lies behind this place, as it turned out before it came."""
-        self.passed = self._in_hand = start
+        """The next item lies behind this place, and there is none before it."""
+        self.low_water = self._in_hand = start
 
     def __len__(self) -> int:
         return len(self._items)
@@ -52,6 +53,11 @@ class Gathering(Generic[T]):
         return self._weight >= size
 
     @property
+    def left(self) -> bool:
+        """Whether there are items that were not handed out."""
+        return bool(self._items)
+
+    @property
     def over(self) -> bool:
         """Whether nothing more will be added."""
         return self._over
@@ -59,12 +65,12 @@ class Gathering(Generic[T]):
     def finish(self, error: BaseException | None = None) -> None:
         """Upstream has ended, or failed with `error`, which is raised behind all items."""
         if not self._over:
-            self._over, self._error = True, error
+            self._over, self.error = True, error
 
     def drop(self, error: BaseException) -> None:
         """Nothing more is handed out: from now on `take` raises `error`."""
         self._items.clear()
-        self._over, self._error = True, error
+        self._over, self.error = True, error
 
     def take(self, most: int | None = None) -> list[T] | None:
         """The next list, of at most `most` items (see `ready`); None at the end.
@@ -73,8 +79,8 @@ class Gathering(Generic[T]):
             BaseException: What upstream failed with.
         """
         if not self._items:
-            if self._error is not None:
-                raise self._error
+            if self.error is not None:
+                raise self.error
             return None
         count = len(self._items) if most is None else min(most, len(self._items))
         taken = [self._items.popleft() for _ in range(count)]
@@ -97,7 +103,7 @@ class Gathering(Generic[T]):
 
     def settle(self) -> None:
         """The list in hand is done."""
-        self.passed = self._in_hand
+        self.low_water = self._in_hand
 
     def after_hand(self) -> Mark:
         """The place behind the list in hand."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Generator, Iterator
+from contextvars import ContextVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ._delivery import Delivery, Mark
-from ._errors import StreamClosed, StreamError
+from ._errors import ConfigurationError, StreamClosed, StreamError
 from ._opening import Opening
 from ._reports import StreamStats
 from ._saving import Saver
@@ -18,12 +19,26 @@ __all__ = ["Handle"]
 T = TypeVar("T")
 
 
+_LEFT = (
+    "another operator has read items of this stream that nobody took, and going on without it "
+    "would lose them: read on with what that map(…) or batches(…) returned, or open another stream "
+    "with start=stream.cursor"
+)
+
+_pulled: ContextVar[object] = ContextVar("pulled", default=None)
+"""The stream that an operator reads here and now, as no consumer does."""
+
+
 class Governor(Protocol):
     """An operator that says how far the cursor is."""
 
     @property
     def cursor(self) -> Cursor | None: ...
     def ack(self) -> None: ...
+    @property
+    def _left(self) -> bool: ...
+    def _chain(self) -> Iterator[Any]: ...
+    def _start_over(self) -> None: ...
 
 
 G = TypeVar("G", bound=Governor)
@@ -36,7 +51,8 @@ class Handle(Generic[T, G]):
         self._opening = opening
         self._delivery = Delivery[T](opening.start, opening.count)
         self._items: Iterator[T] = iter(())
-        self._governors: list[G] = []
+        self._governor: G | None = None  # of several operators in a row, the last
+        self._running: list[G] = []
         self._closed = False
         self._closers: list[Callable[[], object]] = []
 
@@ -57,14 +73,14 @@ class Handle(Generic[T, G]):
     @property
     def cursor(self) -> Cursor | None:
         """Where a restart goes on (`start=`), or None where the stream has no positions."""
-        if self._governors:
-            return self._governors[-1].cursor
+        if self._governor is not None:
+            return self._governor.cursor
         return self._cursor_at(self._delivery.committed())
 
     def ack(self) -> None:
         """The item in hand is done: the cursor passes it without the next being asked for."""
-        if self._governors:
-            self._governors[-1].ack()
+        if self._governor is not None:
+            self._governor.ack()
         else:
             self._delivery.acknowledge()
 
@@ -74,13 +90,54 @@ class Handle(Generic[T, G]):
     def _cursor_at(self, mark: Mark) -> Cursor | None:
         return self._opening.cursor(mark)
 
-    def _govern(self, operator: G) -> None:
-        """From now on an operator that reads ahead says how far the cursor is."""
-        self._governors.append(operator)
+    def _read_by(self, reader: G | None) -> None:
+        """A consumer asks for the next item, of an operator that reads ahead or of the stream.
+
+        From now on that reader says how far the cursor is. All that was handed out is done, and
+        nothing may be left behind with the one before it. While an operator reads, `_items` is
+        empty, so that whoever asks the stream itself comes here first.
+
+        Raises:
+            ConfigurationError: There are items that would be lost.
+        """
+        former = self._governor
+        if reader is former or self._shut or _pulled.get() is self:
+            return
+        if former is not None:
+            _refuse_to_lose(former, reader)
+            former.ack()
+        self._delivery.acknowledge()
+        if reader is not None:
+            reader._start_over()
+        self._governor = reader
+        if former is None:  # a loop may hold `_items`: they move to where it does not look
+            self._delivery.items = iter(self._delivery.rest())
+        if reader is None:
+            self._items = self._delivery.items
+
+    @contextlib.contextmanager
+    def _pulling(self) -> Generator[None]:
+        """What is asked for meanwhile is asked for by an operator."""
+        token = _pulled.set(self)
+        try:
+            yield
+        finally:
+            _pulled.reset(token)
+
+    def _runs(self, operator: G) -> None:
+        """An operator starts what runs by itself: closing the stream is to stop it."""
+        self._running.append(operator)
+        if self._shut:
+            self._refuse_closed()
 
     def _at_close(self, action: Callable[[], object]) -> None:
         """What is to be done once the stream was closed."""
         self._closers.append(action)
+
+    @property
+    def _shut(self) -> bool:
+        """Whether the stream was closed before its end."""
+        return self._closed and not self._opening.settled
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -95,16 +152,16 @@ class Handle(Generic[T, G]):
         saver = self._opening.saver
         if saver is None:
             return None
-        return saver.portion(self._delivery.handed, ahead=bool(self._governors))
+        return saver.portion(self._delivery.handed, ahead=self._governor is not None)
 
     def _saver_due(self, mark: Mark, upcoming: int, by: G | None, *, at_end: bool) -> Saver | None:
         """Who is to save the cursor at `mark` now, if that is due.
 
-        Whoever hands items to the consumer asks: the stream itself, or the last operator that
-        governs the cursor. All others only read ahead.
+        Whoever hands items to the consumer asks: the stream itself, or the operator that governs
+        the cursor. All others only read ahead.
         """
         saver = self._opening.saver
-        if saver is None or by is not (self._governors[-1] if self._governors else None):
+        if saver is None or by is not self._governor:
             return None
         return saver if at_end or saver.due(mark.items, upcoming) else None
 
@@ -124,3 +181,13 @@ class Handle(Generic[T, G]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._opening.label}>"
+
+
+def _refuse_to_lose(former: Governor, reader: Governor | None) -> None:
+    """What `former` has read must go out, unless `reader` reads from the very same operator."""
+    kept = () if reader is None else (*reader._chain(),)
+    for link in former._chain():
+        if link in kept:
+            return
+        if link._left:
+            raise ConfigurationError(_LEFT)

@@ -6,21 +6,20 @@ import abc
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from ._checks import check_callable, check_number, check_seconds, check_weigh, refuse_async
 from ._delivery import Mark
-from ._errors import StreamClosed, StreamError
+from ._derived import Derived, Governing
+from ._errors import StreamClosed
 from ._flow import Flow
 from ._gathering import Gathering
-from ._reports import StreamStats
 from ._roster import END
-from ._sync import Stream
 from ._threads import applied, join_all, start
 from ._turns import Over, Turns
 from ._values import Cursor
 
-__all__ = ["Derived", "batched", "mapped"]
+__all__ = ["AHEAD", "batched", "mapped"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,34 +56,6 @@ def batched(
     return _TimedBatches(source, size, seconds, weigh)
 
 
-class Derived(Flow[R], Generic[T, R]):
-    """An operator in front of another flow, to which all goes through that it does not change."""
-
-    def __init__(self, upstream: Flow[T]) -> None:
-        self._upstream = upstream
-
-    @property
-    def _source(self) -> Stream[Any]:
-        return self._upstream._source
-
-    @property
-    def stats(self) -> StreamStats:
-        return self._upstream.stats
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._upstream.cursor
-
-    def ack(self) -> None:
-        self._upstream.ack()
-
-    def close(self) -> None:
-        self._upstream.close()
-
-    def _mark(self) -> Mark:
-        return self._upstream._mark()
-
-
 class _Mapped(Derived[T, R]):
     """One item at a time: the item in hand here is the one in hand upstream."""
 
@@ -105,33 +76,12 @@ class _Mapped(Derived[T, R]):
         self._item = END
         return result
 
-
-class _Governing(Derived[T, R]):
-    """An operator that takes more items than it has handed on, and so keeps the cursor itself."""
-
-    def __init__(self, upstream: Flow[T]) -> None:
-        super().__init__(upstream)
-        self._start = upstream._mark()
-        self._source._govern(self)
-
-    def __next__(self) -> R:
-        try:
-            return self._next()
-        except StreamError as exc:
-            # What upstream failed with may have waited for results before it to be handed out.
-            exc.cursor = self.cursor
-            raise
-
-    @abc.abstractmethod
-    def _next(self) -> R:
-        """The next result."""
-
-    def _save(self, mark: Mark, upcoming: int = 1, *, at_end: bool = False) -> None:
-        """All before `mark` is done, and `upcoming` items go out next, unless this is the end."""
-        self._source._save(mark, upcoming, by=self, at_end=at_end)
+    @property
+    def _left(self) -> bool:
+        return self._item is not END
 
 
-class _Batched(_Governing[T, list[T]]):
+class _Batched(Governing[T, list[T]]):
     """Lists of items, pulled by the consumer."""
 
     def __init__(
@@ -139,27 +89,25 @@ class _Batched(_Governing[T, list[T]]):
     ) -> None:
         super().__init__(upstream)
         self._size = size
-        self._gathering = Gathering[T](self._start, weigh)
+        self._ledger = self._gathering = Gathering[T](upstream._mark(), weigh)
 
     def _next(self) -> list[T]:
         self.ack()
         try:
-            while not self._gathering.over and not self._gathering.fills(self._size or 1):
-                self._gather()
+            with self._source._pulling():
+                while not self._gathering.over and not self._gathering.fills(self._size or 1):
+                    self._gather()
         except StopIteration:
             self._gathering.finish()
         except Exception as exc:
             self._gathering.finish(exc)  # the items before it are delivered before it
         if upcoming := self._gathering.ready(self._size):
-            self._save(self._gathering.passed, upcoming)
+            self._save(self._gathering.low_water, upcoming)
         items = self._gathering.take(upcoming)
         if items is None:
-            self._save(self._gathering.passed, at_end=True)
+            self._save(self._gathering.low_water, at_end=True)
             raise StopIteration
         return items
-
-    def _start_over(self) -> None:
-        self._gathering.start_over(self._upstream._mark())
 
     def _gather(self) -> None:
         if self._size is None:
@@ -169,18 +117,8 @@ class _Batched(_Governing[T, list[T]]):
             item = next(self._upstream)
             self._gathering.add(item, self._upstream._mark())
 
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._gathering.passed)
 
-    def ack(self) -> None:
-        self._gathering.settle()
-
-    def _mark(self) -> Mark:
-        return self._gathering.after_hand()
-
-
-class _Background(_Governing[T, R]):
+class _Background(Governing[T, R]):
     """An operator with threads of its own, which start when the first result is asked for."""
 
     def __init__(self, upstream: Flow[T]) -> None:
@@ -192,9 +130,24 @@ class _Background(_Governing[T, R]):
     def _start_threads(self, run: Callable[[], object], name: str, count: int = 1) -> None:
         if self._threads:
             return
+        self._source._runs(self)
+
+        def pulling() -> None:
+            with self._source._pulling():
+                run()
+
         with self._changed:  # whoever closes the stream meanwhile finds all of them, or none
             if not self._closed:
-                self._threads = [start(run, name) for _ in range(count)]
+                self._threads = [start(pulling, name) for _ in range(count)]
+
+    @property
+    def _left(self) -> bool:
+        return super()._left or (bool(self._threads) and not self._over)
+
+    @property
+    @abc.abstractmethod
+    def _over(self) -> bool:
+        """Whether nothing more is read."""
 
     def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Waits; raises `StreamClosed` if the stream is closed meanwhile."""
@@ -226,7 +179,8 @@ class _ConcurrentlyMapped(_Background[T, R]):
         super().__init__(upstream)
         self._fn = fn
         self._max_concurrent = max_concurrent
-        self._turns = Turns[R](self._start, ordered=ordered, reach=self._reach(max_concurrent))
+        reach = self._reach(max_concurrent)
+        self._ledger = self._turns = Turns[R](upstream._mark(), ordered=ordered, reach=reach)
         self._pulling = threading.Lock()
         self._free = threading.Semaphore(max_concurrent)
 
@@ -281,27 +235,28 @@ class _ConcurrentlyMapped(_Background[T, R]):
         self._free.release()
         return value
 
+    @property
+    def _over(self) -> bool:
+        return not self._turns.accepting
+
     def _reach(self, max_concurrent: int) -> int | None:
         saver = self._source._opening.saver
         every = None if saver is None else saver.every
         return None if every is None else max(every, max_concurrent)
 
-    def _start_over(self) -> None:
-        self._turns.start_over(self._upstream._mark())
-
     @property
     def cursor(self) -> Cursor | None:
         with self._changed:
-            return self._source._cursor_at(self._turns.low_water)
+            return super().cursor
 
     def ack(self) -> None:
         with self._changed:
-            self._turns.settle()
+            super().ack()
             self._changed.notify_all()
 
     def _mark(self) -> Mark:
         with self._changed:
-            return self._turns.after_hand()
+            return super()._mark()
 
 
 class _TimedBatches(_Background[T, list[T]]):
@@ -317,7 +272,7 @@ class _TimedBatches(_Background[T, list[T]]):
         super().__init__(upstream)
         self._size = AHEAD if size is None else size
         self._seconds = seconds
-        self._gathering = Gathering[T](self._start, weigh)
+        self._ledger = self._gathering = Gathering[T](upstream._mark(), weigh)
         self._since = 0.0  # when the first of the items came
 
     def _fill(self) -> None:
@@ -343,6 +298,10 @@ class _TimedBatches(_Background[T, list[T]]):
             self._changed.notify_all()
 
     @property
+    def _over(self) -> bool:
+        return self._gathering.over
+
+    @property
     def _full(self) -> bool:
         return self._gathering.fills(self._size)
 
@@ -355,26 +314,13 @@ class _TimedBatches(_Background[T, list[T]]):
             self._until(lambda: self._full or self._gathering.over, max(left, 0.0))
             upcoming = self._gathering.ready(self._size)
         if upcoming:
-            self._save(self._gathering.passed, upcoming)
+            self._save(self._gathering.low_water, upcoming)
         with self._changed:
             self._until(lambda: True)
             items = self._gathering.take(upcoming)
             self._since = time.monotonic()
             self._changed.notify_all()
         if items is None:
-            self._save(self._gathering.passed, at_end=True)
+            self._save(self._gathering.low_water, at_end=True)
             raise StopIteration
         return items
-
-    def _start_over(self) -> None:
-        self._gathering.start_over(self._upstream._mark())
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._gathering.passed)
-
-    def ack(self) -> None:
-        self._gathering.settle()
-
-    def _mark(self) -> Mark:
-        return self._gathering.after_hand()

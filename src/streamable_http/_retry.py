@@ -6,7 +6,6 @@ randomness come from the caller, so that minutes of backoff can be tested in no 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, Protocol
@@ -246,16 +245,14 @@ def _default_wait(state: RetryCallState) -> float:
 def parse_retry_after(headers: Headers) -> float | None:
     """`Retry-After` in seconds (RFC 9110, section 10.2.3), or None.
 
-    A date is read against the response's own `Date`, so neither side's clock need be right;
-    without one, against the clock of this machine.
+    A date is read against the response's own `Date`, so neither side's clock need be right; where
+    there is none, it says nothing.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:18])
     wanted, sent = _seconds(value), _seconds(headers.get("date", ""))
-    if wanted is None:
-        return None
-    return max(wanted - (time.time() if sent is None else sent), 0.0)
+    return None if wanted is None or sent is None else max(wanted - sent, 0.0)
 
 
 def _seconds(date: str) -> float | None:

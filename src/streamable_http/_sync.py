@@ -71,8 +71,6 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
         except BaseException:
             self._release_key()
             raise
-        for operator in self._governors:  # made before the stream was opened
-            operator._start_over()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -121,7 +119,7 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
         reading = self._pump if self._batches is None else self._batches
         if reading is not None:
             reading.close()
-        for operator in self._governors:
+        for operator in self._running:
             operator._stop()
         for action in self._closers:
             action()
@@ -141,6 +139,8 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
         return chain.from_iterable(iter(self._next_items, _END))
 
     def _next_items(self) -> Iterator[T]:
+        if self._governor is not None:
+            self._read_by(None)
         if not length_hint(self._items):
             self._load()
         return self._items
@@ -151,10 +151,16 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
         return self._refill()
 
     def _refill(self) -> T:
+        if self._governor is not None:
+            self._read_by(None)
+            for item in () if self._closed else self._delivery.items:
+                return item
         self._load()
         item = next(self._delivery.items, _END)  # `close` may have emptied `_items` meanwhile
         if item is _END:
             self._refuse_closed()
+        if self._governor is not None:
+            self._items = iter(())
         return item
 
     def _next_list(self) -> list[T]:

@@ -8,13 +8,26 @@ it: the low-water mark.
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ._delivery import Mark
 
-__all__ = ["Over", "Turns"]
+__all__ = ["Ledger", "Over", "Turns"]
 
 R = TypeVar("R")
+
+
+class Ledger(Protocol):
+    """How far an operator is with the items that it took: see `Turns` and `Gathering`."""
+
+    low_water: Mark
+    error: BaseException | None
+
+    @property
+    def left(self) -> bool: ...
+    def settle(self) -> None: ...
+    def after_hand(self) -> Mark: ...
+    def start_over(self, start: Mark, /) -> None: ...
 
 
 class Over(Exception):  # a signal, as StopIteration is
@@ -42,6 +55,7 @@ class Turns(Generic[R]):
 
     Attributes:
         low_water: The place before the first item that is not done.
+        error: What the source failed with, raised behind all results.
     """
 
     def __init__(self, start: Mark, *, ordered: bool, reach: int | None = None) -> None:
@@ -54,11 +68,16 @@ class Turns(Generic[R]):
         self._finished: set[int] = set()
         self._in_hand: _Ticket[R] | None = None
         self._over = False
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
     def start_over(self, start: Mark) -> None:
-        """The first item lies behind this place, as it turned out before it came."""
+        """The next item lies behind this place, and there is none before it."""
         self.low_water = start
+
+    @property
+    def left(self) -> bool:
+        """Whether there are items whose results were not handed out."""
+        return any(not one.settled and one is not self._in_hand for one in self._unsettled)
 
     @property
     def accepting(self) -> bool:
@@ -91,7 +110,7 @@ class Turns(Generic[R]):
     def finish(self, error: BaseException | None = None) -> None:
         """The source has ended, or failed with `error`, which is raised behind all results."""
         if not self._over:
-            self._over, self._error = True, error
+            self._over, self.error = True, error
 
     def _depart(self, ticket: _Ticket[R]) -> None:
         self._finished.add(id(ticket))
@@ -115,8 +134,8 @@ class Turns(Generic[R]):
         """
         self.settle()
         if not self._left:
-            if self._error is not None:
-                raise self._error
+            if self.error is not None:
+                raise self.error
             raise Over
         ticket = self._left[0]
         if ticket.error is not None:

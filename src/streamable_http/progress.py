@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from . import _async_pipeline, _pipeline
+from . import _async_derived, _derived
 from ._async_flow import AsyncFlow
 from ._errors import ConfigurationError
 from ._flow import Flow
@@ -112,7 +112,7 @@ class _Meter:
         return self._teller
 
 
-class _Tracked(_pipeline.Derived[T, T], Generic[T]):
+class _Tracked(_derived.Derived[T, T], Generic[T]):
     def __init__(self, upstream: Flow[T], label: str, console: Console) -> None:
         super().__init__(upstream)
         self._meter = _Meter(upstream, label, console)
@@ -127,7 +127,7 @@ class _Tracked(_pipeline.Derived[T, T], Generic[T]):
         return item
 
 
-class _AsyncTracked(_async_pipeline.Derived[T, T], Generic[T]):
+class _AsyncTracked(_async_derived.Derived[T, T], Generic[T]):
     def __init__(self, upstream: AsyncFlow[T], label: str, console: Console) -> None:
         super().__init__(upstream)
         self._meter = _Meter(upstream, label, console)

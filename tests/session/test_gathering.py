@@ -36,19 +36,19 @@ def test_no_size_takes_all_that_is_there() -> None:
 def test_the_cursor_passes_a_list_once_it_is_done() -> None:
     made = gathering()
     assert made.take(2) == ["a", "b"]
-    assert (made.passed, made.after_hand()) == (START, B)
+    assert (made.low_water, made.after_hand()) == (START, B)
     made.settle()
-    assert made.passed is B
+    assert made.low_water is B
 
 
 def test_what_was_gathered_but_not_handed_out_is_never_passed() -> None:
     made = gathering()
     made.settle()
-    assert (made.passed, made.after_hand()) == (START, START)
+    assert (made.low_water, made.after_hand()) == (START, START)
     made.take(1)
     made.settle()
     made.settle()
-    assert made.passed is A
+    assert made.low_water is A
 
 
 def test_a_list_may_be_measured_by_weight() -> None:
@@ -75,7 +75,7 @@ def test_an_error_is_raised_behind_the_items_before_it_and_stays() -> None:
     for _ in range(2):
         with pytest.raises(LookupError, match="gone"):
             made.take(2)
-    assert made.passed is C
+    assert made.low_water is C
 
 
 def test_only_the_first_end_counts() -> None:
