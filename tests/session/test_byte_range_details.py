@@ -179,6 +179,16 @@ def test_what_proves_that_nothing_is_left(answer: ResponseInfo, nothing: bool) -
     assert way.nothing_left(answer) is nothing
 
 
+def test_nothing_is_left_only_at_the_length_that_was_told() -> None:
+    for length, nothing in (("10", True), ("20", False)):
+        way, _ = at(10, content_length=length)
+        assert way.nothing_left(head(416, content_range="bytes */10")) is nothing
+    way, plan = at(10)
+    way.connected(part("10-19/30"), Position(), plan)
+    way.received(5)
+    assert not way.nothing_left(head(416, content_range="bytes */15"))
+
+
 @pytest.mark.parametrize("way", [ByBytes(Position())])
 def test_why_it_cannot_go_on(way: Any) -> None:
     why = "the response has no strong ETag to know the same bytes by"

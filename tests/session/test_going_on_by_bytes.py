@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playbook import CLOSE, FIXED_WAIT, LOST, OPEN, READ, URL, over, script, session
+from playbook import CLOSE, LOST, OPEN, READ, URL, over, script, session
 
 from streamable_http._decoders.engine import Position
 from streamable_http._decoders.records import NDJSON
@@ -181,9 +181,15 @@ def test_nothing_left_of_another_version_proves_nothing() -> None:
     over(s, ResumeError)
 
 
+def test_nothing_left_before_the_length_that_was_told_proves_nothing() -> None:
+    refused = answer(416, content_range="bytes */13", etag='"v1"')  # of 27
+    s = script(begun(require_proof=True), (Sleep, None), (OPEN, refused), (Read, b""))
+    over(script(s, (CLOSE, None)), ResumeError, "answered 416")
+
+
 def test_nothing_left_without_the_terminal_is_truncated() -> None:
     s = script(
-        begun(terminal="[DONE]", retry=FIXED_WAIT),
+        begun(terminal="[DONE]", first={"etag": '"v1"', "accept_ranges": "bytes"}),
         (Sleep, None),
         (OPEN, answer(416, content_range="bytes */13")),
         (CLOSE, None),

@@ -111,8 +111,11 @@ class ByBytes(Way):
 
     def nothing_left(self, head: ResponseInfo) -> bool:
         match = _UNSATISFIED.fullmatch(head.headers.get("content-range", "").strip())
-        same = _validator(head) in {"", self.etag}
-        return head.status_code == 416 and match is not None and int(match[1]) == self._at and same
+        if head.status_code != 416 or match is None:
+            return False
+        # It ends the body only where nothing that is known of the body speaks against it.
+        ends_here = int(match[1]) == self._at and self._whole in {None, self._at}
+        return ends_here and _validator(head) in {"", self.etag}
 
     def refusal(self, position: Position, *, live: bool) -> str:
         if self._concluded:
