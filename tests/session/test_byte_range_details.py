@@ -135,7 +135,8 @@ def test_a_length_once_told_is_kept() -> None:
     way, plan = at(10)  # a first response without a length
     way.connected(part("10-19/*"), Position(), plan)
     way.received(5)
-    assert not way.finish()  # nobody knows
+    with pytest.raises(StreamTruncated, match="bytes up to 15 of an unknown number and no more"):
+        way.finish()
 
     plan = planned(way)
     way.connected(part("15-29/30"), Position(), plan)

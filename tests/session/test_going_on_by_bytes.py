@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playbook import CLOSE, LOST, OPEN, READ, URL, over, script, session
+from playbook import CLOSE, LOST, NO_TRY, OPEN, READ, URL, over, script, session
 
 from streamable_http._decoders.engine import Position
 from streamable_http._decoders.records import NDJSON
@@ -23,6 +23,7 @@ from streamable_http._errors import (
     StreamTruncated,
 )
 from streamable_http._resume import ByteRange, NoResume, position_of
+from streamable_http._retry import RetryPolicy
 from streamable_http._session import Session
 from streamable_http._values import Headers, ResponseInfo
 
@@ -151,11 +152,40 @@ def test_a_part_of_the_part_is_not_the_end() -> None:
     over(s)
 
 
-def test_a_length_that_the_server_does_not_know_is_no_contradiction() -> None:
-    first = {name: value for name, value in FIRST.items() if name != "content_length"}
-    s = script(begun(first=first), (Sleep, None), (OPEN, part(whole="*")), (READ, REST))
-    script(s, (Emit, None), (READ, b""))
+UNTOLD = {name: value for name, value in FIRST.items() if name != "content_length"}
+
+
+@pytest.mark.parametrize("last", [26, 99])
+def test_the_end_of_a_part_of_an_unknown_whole_is_no_end(last: int) -> None:
+    """Only an answer that nothing is left behind it is: to the next range."""
+    s = script(begun(first=UNTOLD), (Sleep, None), (OPEN, part(last=last, whole="*")))
+    script(s, (READ, REST), (Emit, None), (READ, b""), (CLOSE, None), (Sleep, None))
+    assert asks(s)["range"] == "bytes=27-"
+    over(script(s, (OPEN, answer(416, content_range="bytes */27"))))
+    assert (s.stats.items, s.stats.ended) == (3, "framing")
+
+
+def test_parts_of_an_unknown_whole_that_bring_nothing_use_the_tries_up() -> None:
+    s = begun(first=UNTOLD)
+    while isinstance(s.effect, Sleep):
+        script(s, (Sleep, None))
+        at = int(asks(s)["range"][6:-1])
+        script(s, (OPEN, part(at, at, whole="*")), (READ, b" "), (READ, b""), (CLOSE, None))
+    over(s, RetriesExhausted, "the bytes up to 17 of an unknown number and no more")
+    assert s.stats.connects == 5
+
+
+def test_items_pay_for_parts_of_an_unknown_whole() -> None:
+    s = script(session(Raw(), retry=NO_TRY), (OPEN, answer(**UNTOLD)), (READ, b"x"))
+    over(script(s, (Emit, None), (READ, LOST), (CLOSE, None)), ConnectionLost)
+    s = script(session(Raw(), retry=RetryPolicy(stop=2)), (OPEN, answer(**UNTOLD)), (READ, b"x"))
+    script(s, (Emit, None), (READ, LOST), (CLOSE, None))
+    for at in range(1, 20):
+        script(s, (Sleep, None), (OPEN, part(at, at, whole="*")), (READ, b"x"), (Emit, None))
+        script(s, (READ, b""), (CLOSE, None))
+    script(s, (Sleep, None), (OPEN, answer(416, content_range="bytes */20")))
     over(s)
+    assert s.stats.items == 20
 
 
 def test_nothing_left_is_an_end_that_the_server_proves() -> None:

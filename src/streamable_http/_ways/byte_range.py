@@ -98,11 +98,15 @@ class ByBytes(Way):
             raise _refused("more bytes came than its Content-Range told")
 
     def finish(self) -> bool:
-        if not self._partial or self._whole is None:
+        if not self._partial:
             return False
-        if self._at < self._whole:
+        # A part may hold less than was asked for (RFC 9110, section 15.3.7), so HTTP's framing
+        # ends the part and says nothing of the body. Where nobody knows its length, only the
+        # answer to the next range can: that there is nothing left.
+        if self._whole is None or self._at < self._whole:
+            whole = "an unknown number" if self._whole is None else f"{self._whole:,}"
             raise StreamTruncated(
-                f"the server sent the bytes up to {self._at:,} of {self._whole:,} and no more"
+                f"the server sent the bytes up to {self._at:,} of {whole} and no more"
             )
         return True
 
