@@ -47,7 +47,9 @@ class LastEventID:
         by: What carries the header. "request": the request, sent again; saying so also says that
             it may be, whatever its method. "get": a GET of the same URL, without the body.
             "location": a GET of the `Location` that the accepted response named, which must be of
-            the same origin. With the last two a POST is never repeated to go on.
+            the origin that answered. Where a redirect had led to another one than was asked, it
+            goes without headers, cookies and auth. With the last two a POST is never repeated to
+            go on.
     """
 
     by: Again = "request"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playbook import CLOSE, LOST, OPEN, READ, A, B, asked, head, over, script, session
@@ -59,6 +60,41 @@ def _of(there: Any) -> dict[str, Any]:
 def test_a_location_that_is_missing_or_of_another_origin_is_refused(location: str) -> None:
     s = script(broken("location", location), (CLOSE, None))
     over(s, ResumeError, "no Location of its own origin")
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "location", "bare"),
+    [
+        ("http://other/feed", "/runs/7", True),
+        ("http://other/feed", "http://other/runs/7", True),
+        ("http://host:81/feed", "/runs/7", True),
+        ("http://host/elsewhere", "/runs/7", False),
+        ("https://host/feed", "/runs/7", False),  # the same server, over a safer channel
+    ],
+)
+def test_nothing_of_the_callers_goes_to_where_a_redirect_led(
+    elsewhere: str, location: str, bare: bool
+) -> None:
+    """The Location is of the origin that answered, which need not be the one that was asked."""
+    s = session(resume=LastEventID(by="location"), **{**POST, "replayable": True})
+    script(s, (asked(method="POST"), head(303, location=elsewhere)), (CLOSE, None))
+    there = asked(method="GET", url=elsewhere, body=False, bare=not _is_of_the_host(elsewhere))
+    script(s, (there, head(url=elsewhere, location=location)), (READ, A), (["a"], None), *FAULT)
+    url = urljoin(elsewhere, location)
+    script(s, (asked(after="1", method="GET", url=url, body=False, bare=bare), head(url=url)))
+    over(script(s, (READ, b"")))
+
+
+def _is_of_the_host(url: str) -> bool:
+    return urlsplit(url).netloc == "host"
+
+
+def test_what_moved_elsewhere_for_good_stays_bare() -> None:
+    s = session(resume=LastEventID(by="location"))
+    script(s, (OPEN, head(301, location="http://other/feed")), (CLOSE, None))
+    script(s, (OPEN, head(url="http://other/feed", location="/runs/7")), (READ, A), (["a"], None))
+    there = asked(after="1", url="http://other/runs/7", body=False, bare=True)
+    over(script(s, *FAULT, (there, head()), (READ, b"")))
 
 
 def test_the_location_of_an_earlier_run_is_not_guessed() -> None:

@@ -23,7 +23,8 @@ def first_way(order: Order[Any]) -> Way:
         return ByItem(resume)
     if isinstance(resume, ByteRange) or order.start.etag:
         return ByBytes(order.start)
-    return ByEventID(resume.by if isinstance(resume, LastEventID) else "request")
+    by = resume.by if isinstance(resume, LastEventID) else "request"
+    return ByEventID(by, asked=order.label.partition(" ")[2])
 
 
 def way_by_response(order: Order[Any], head: ResponseInfo, engine: Engine[Any], way: Way) -> Way:

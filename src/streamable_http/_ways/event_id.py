@@ -28,10 +28,16 @@ _UNSENDABLE = re.compile(r"^[ \t]|[ \t]$|[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class ByEventID(Way):
-    """Goes on with the `Last-Event-ID` header."""
+    """Goes on with the `Last-Event-ID` header.
 
-    def __init__(self, by: Again = "request") -> None:
+    Args:
+        by: What carries it.
+        asked: The URL of the caller's own request, with or without its query.
+    """
+
+    def __init__(self, by: Again = "request", asked: str = "") -> None:
         self._by = by
+        self._asked_url = asked
         self._first: ResponseInfo | None = None
         self._replay = Replay(())
         self._dropped_before = 0
@@ -61,7 +67,11 @@ class ByEventID(Way):
         target = replace(target, method="GET", body=False)
         if self._by == "get":
             return target
-        return replace(target, url=self._location())
+        url = self._location()
+        # The response may have come from elsewhere, after a redirect: what is the caller's goes to
+        # the origin that the caller asked, and to no other.
+        bare = not same_origin(urlsplit(self._asked_url), urlsplit(url)) or target.bare
+        return replace(target, url=url, bare=bare)
 
     def _location(self) -> str:
         if self._first is None:
