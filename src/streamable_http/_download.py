@@ -19,6 +19,7 @@ from ._reports import Progress, Summary
 from ._resume import ByteRange
 from ._saving import beside
 from ._values import Cursor
+from ._ways.byte_range import place_of
 
 if TYPE_CHECKING:
     from ._async import AsyncStream
@@ -37,7 +38,7 @@ def download(stream: Stream[Any], path: str | os.PathLike[str], on_progress: OnP
             job.choose_start(part.open(job.request))
             chunks = _first(stream, job)
             job.watch()
-            part.begin(job.offset)
+            part.begin(job.offset, job.place)
             while chunks:
                 part.add(chunks)
                 if part.due:
@@ -58,9 +59,12 @@ def download(stream: Stream[Any], path: str | os.PathLike[str], on_progress: OnP
 def _first(stream: Stream[Any], job: _Job) -> list[bytes]:
     """The first bytes, of a stream that is opened here if need be."""
     if not job.opens:
+        job.check_place()
         return _next(stream)
     try:
-        return _next(stream.open())
+        stream.open()
+        job.check_place()
+        return _next(stream)
     except ResumeError:
         if not job.may_begin_anew:
             raise
@@ -88,7 +92,7 @@ async def download_async(
         job.choose_start(await run_sync(part.open, job.request))
         chunks = await _first_async(stream, job)
         job.watch()
-        await run_sync(part.begin, job.offset)
+        await run_sync(part.begin, job.offset, job.place)
         while chunks:
             part.add(chunks)
             if part.due:
@@ -112,9 +116,12 @@ async def download_async(
 
 async def _first_async(stream: AsyncStream[Any], job: _Job) -> list[bytes]:
     if not job.opens:
+        job.check_place()
         return await _next_async(stream)
     try:
-        return await _next_async(await stream.open())
+        await stream.open()
+        job.check_place()
+        return await _next_async(stream)
     except ResumeError:
         if not job.may_begin_anew:
             raise
@@ -167,6 +174,7 @@ class _Job:
         self.request: str = opening.fingerprint()
         self.offset: int = 0
         self.may_begin_anew: bool = False
+        self._joins = False  # whether bytes of an earlier run stay
         self._teller: ProgressTeller | None = None
 
     @property
@@ -180,14 +188,33 @@ class _Job:
             resume = self._opening.order.resume
             self.may_begin_anew = kept is not None and isinstance(resume, (ByteRange, type(None)))
             if self.may_begin_anew:
+                self._joins = True
                 self._begin_at(kept)
             return
         self.offset = self._stream._mark().resolve().offset
-        if self.offset and not _holds(kept, self.cursor):
+        self._joins = self.offset > 0
+        if self._joins and not _holds(kept, self.cursor):
             raise ConfigurationError(
                 f"write_to: the stream stands at byte {self.offset:,}, and what comes before is "
                 f"not in {str(self.part.name)!r}: call it on a stream that nobody opened, without "
                 f"start="
+            )
+
+    @property
+    def place(self) -> str:
+        """Where the bytes come from."""
+        return place_of(self._stream.response)
+
+    def check_place(self) -> None:
+        """The stream is open, and where it goes on with an earlier run it is of the same resource.
+
+        Raises:
+            ResumeError: It is not, whatever its ETag says.
+        """
+        if self._joins and not self.part.came_from(self.place):
+            raise ResumeError(
+                f"write_to: a redirect led to {self.place}, and what {str(self.part.name)!r} has "
+                f"came from elsewhere"
             )
 
     def begin_anew(self) -> None:
@@ -195,6 +222,7 @@ class _Job:
 
         Nothing is spliced, since nothing of what was kept stays; and nothing was delivered yet.
         """
+        self._joins = False
         self._begin_at(None)
 
     def _begin_at(self, cursor: Cursor | None) -> None:

@@ -8,6 +8,7 @@ machine, so the next run drops them, whatever the file's size.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import stat
@@ -59,6 +60,8 @@ class PartFile:
         self._note = self._path.with_name(f"{self.name.name}.json")
         self._new_note = self._path.with_name(f"{self._note.name}.new")
         self._request = ""
+        self._place = ""
+        self._noted_place = ""
         self._file: io.FileIO | None = None
         self._using = threading.Lock()
         self._over = False
@@ -92,15 +95,26 @@ class PartFile:
             position = position_of(cursor, ByteRange())
         except (FileNotFoundError, ConfigurationError):
             return None
-        if cursor.request != self._request or position.offset > size:
+        request, _, self._noted_place = cursor.request.rpartition(" ")
+        if request != self._request or position.offset > size:
             return None
         return evolve(cursor, request="")
 
-    def begin(self, offset: int) -> None:
-        """Drops all behind the first `offset` bytes; what is added comes there."""
+    def came_from(self, place: str) -> bool:
+        """Whether the bytes of the earlier run are of this resource."""
+        return self._noted_place == _digest(place)
+
+    def begin(self, offset: int, place: str = "") -> None:
+        """Drops all behind the first `offset` bytes; what is added comes there.
+
+        Args:
+            offset: Of the stream, where it begins.
+            place: What the bytes are of: where the request led to, which a redirect decides.
+        """
         with self._using:
             if self._file is None:
                 return
+            self._place = place
             if self._noted != offset:
                 # Gone for good before other bytes come: or it could vouch for those one day.
                 self._note.unlink(missing_ok=True)
@@ -187,7 +201,9 @@ class PartFile:
         if size in {0, self._noted}:
             return
         os.fsync(self._file.fileno())
-        noted = evolve(cursor, value=str(size), request=self._request)
+        # As a digest: a path may be as good as a password, and the file lies about.
+        request = f"{self._request} {_digest(self._place)}"
+        noted = evolve(cursor, value=str(size), request=request)
         with io.FileIO(self._new_note, "w", opener=_opener()) as file:
             file.write(noted.to_json().encode())
             os.fsync(file.fileno())
@@ -218,6 +234,10 @@ def _checked(path: object) -> Path:
                 f"a directory that exists"
             )
     raise ConfigurationError(f"write_to({path!r}) names no file: pass a path")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _mode_of(path: Path) -> int:

@@ -207,6 +207,56 @@ async def test_another_query_is_another_file(own: Face, server: Server, tmp_path
     assert (tmp_path / "file").read_bytes() == OTHER
 
 
+async def test_another_resource_of_the_same_etag_is_another_file(
+    own: Face, server: Server, tmp_path: Path
+) -> None:
+    server.serve("/v1", breaking())
+    server.serve("/v2", whole(OTHER), whole(OTHER))  # an ETag is unique for one resource only
+    places = "/v1", "/v2", "/v2"
+    url = server.serve("/latest", *[reply(status=302, location=place) for place in places])
+    async with own.client() as client:
+        await fail_once(client, url, tmp_path / "file")
+        assert "/v1" not in (tmp_path / "file.part.json").read_text()
+        await client.stream("GET", url, decoder=Raw()).write_to(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == OTHER
+    at_places = [request.target for request in server.requests if request.target != "/latest"]
+    assert at_places == list(places)
+    assert ranges(server)[-3:] == [f"bytes={CUT_AT}-", None, None]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+async def test_a_start_of_ones_own_is_joined_to_bytes_of_the_same_resource_alone(
+    own: Face, server: Server, tmp_path: Path, opened: bool
+) -> None:
+    server.serve("/v1", breaking())
+    server.serve("/v2", whole(OTHER))
+    places = "/v1", "/v2"
+    url = server.serve("/latest", *[reply(status=302, location=place) for place in places])
+    start = Cursor(kind="byte-range", value=str(CUT_AT), etag='"v1"')
+    async with own.client() as client:
+        await fail_once(client, url, tmp_path / "file")
+        stream = client.stream("GET", url, decoder=Raw(), start=start)
+        if opened:
+            await stream.open()
+        with pytest.raises(ResumeError, match=r"a redirect led to http://[^ ]*/v2, and what"):
+            await stream.write_to(tmp_path / "file")
+        await stream.aclose()
+    assert (tmp_path / "file.part").read_bytes() == BODY[:CUT_AT]
+
+
+async def test_a_signature_that_changes_is_gone_on_with(
+    own: Face, server: Server, tmp_path: Path
+) -> None:
+    server.serve("/v1", breaking(), whole())
+    places = "/v1?signature=1", "/v1?signature=2"
+    url = server.serve("/latest", *[reply(status=302, location=place) for place in places])
+    async with own.client() as client:
+        await fail_once(client, url, tmp_path / "file")
+        await client.stream("GET", url, decoder=Raw()).write_to(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert ranges(server)[-1] == f"bytes={CUT_AT}-"
+
+
 async def test_a_disk_that_fails_tells_and_nothing_is_fetched_twice(
     own: Face, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from playbook import CLOSE, LOST, NO_TRY, OPEN, READ, URL, over, script, session
@@ -29,7 +30,8 @@ from streamable_http._values import Headers, ResponseInfo
 
 BODY = b'{"n": 1}\n{"n": 2}\n{"n": 3}\n'
 ONE, HALF, REST = BODY[:9], BODY[9:13], BODY[13:]
-FIRST = {"content_length": "27", "etag": '"v1"', "accept_ranges": "bytes"}
+UNTOLD = {"etag": '"v1"', "accept_ranges": "bytes"}
+FIRST = {"content_length": "27", **UNTOLD}
 
 
 def answer(status: int = 200, /, **headers: str) -> ResponseInfo:
@@ -128,6 +130,60 @@ def test_what_is_not_the_part_that_was_asked_for_is_refused(head: ResponseInfo, 
     assert (s.stats.connects, s.stats.resumes) == (2, 0)
 
 
+# Where a redirect leads -------------------------------------------------------------------------
+
+
+def led_to(url: str, head: ResponseInfo) -> ResponseInfo:
+    return evolve(head, url=url)
+
+
+def redirected(first: str, then: str, head: ResponseInfo) -> Session[Any]:
+    """A stream that a redirect led to `first`, and after a cut to `then`."""
+    s = script(session(NDJSON()), (OPEN, answer(302, location=first)), (CLOSE, None))
+    script(s, (OPEN, led_to(first, answer(**FIRST))), (READ, ONE + HALF), (Emit, None))
+    script(s, (READ, LOST), (CLOSE, None), (Sleep, None))
+    return script(s, (OPEN, answer(302, location=then)), (CLOSE, None), (OPEN, led_to(then, head)))
+
+
+@pytest.mark.parametrize(
+    "then", ["http://host/v2", "http://other/v1", "https://host/v1", "http://host:81/v1"]
+)
+def test_equal_etags_of_two_resources_are_not_of_one_body(then: str) -> None:
+    s = redirected("http://host/v1", then, part())
+    over(
+        script(s, (CLOSE, None)),
+        ResumeError,
+        f"came from http://host/v1, and a redirect led to {then}",
+    )
+
+
+def test_nothing_left_of_another_resource_proves_nothing() -> None:
+    s = script(session(NDJSON()), (OPEN, answer(**UNTOLD)), (READ, ONE), (Emit, None))
+    script(s, (READ, LOST), (CLOSE, None), (Sleep, None))
+    refused = led_to("http://host/other", answer(416, content_range="bytes */9"))
+    over(script(s, (OPEN, refused), (Read, b""), (CLOSE, None)), ResumeError, "answered 416")
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("http://cdn/v1?signature=1", "http://cdn/v1?signature=2"),
+        ("http://cdn:80/v1", "http://me:secret@cdn/v1"),
+    ],
+)
+def test_a_redirect_may_sign_each_time_anew(first: str, then: str) -> None:
+    s = script(redirected(first, then, part()), (READ, REST), (Emit, None), (READ, b""))
+    over(s)
+    assert s.stats.items == 3
+
+
+def test_a_start_is_of_where_the_first_answer_comes_from() -> None:
+    s = session(Raw(), start=Position(offset=13, etag='"v1"'))
+    script(s, (OPEN, led_to("http://host/v1", part())), (READ, BODY[13:18]), (Emit, None))
+    script(s, (READ, LOST), (CLOSE, None), (Sleep, None))
+    over(script(s, (OPEN, led_to("http://host/v2", part(18))), (CLOSE, None)), ResumeError)
+
+
 @pytest.mark.parametrize("status", [204, 410, 412, 416])
 def test_a_position_that_is_gone_is_said_so(status: int) -> None:
     s = script(begun(), (Sleep, None), (OPEN, answer(status)))
@@ -150,9 +206,6 @@ def test_a_part_of_the_part_is_not_the_end() -> None:
     assert asks(s)["range"] == "bytes=18-"
     script(s, (OPEN, part(first=18)), (READ, BODY[18:]), ([{"n": 3}], None), (READ, b""))
     over(s)
-
-
-UNTOLD = {name: value for name, value in FIRST.items() if name != "content_length"}
 
 
 @pytest.mark.parametrize("last", [26, 99])

@@ -156,8 +156,9 @@ def documented(life: Life) -> tuple[type[BaseException], ...]:
         errors.append(ResumeError)
     if scenario.server == "range" and any(kind.startswith("gzip") for kind in met):
         errors.append(ResumeError)
-    if scenario.server == "body" and any(kind.startswith("redirect") for kind in met):
-        errors.append(ResumeError)  # it may make a GET of it, without the body that says where
+    if scenario.server in {"body", "range"} and any(kind.startswith("redirect") for kind in met):
+        # It may make a GET of it, without the body that says where; or lead to another resource.
+        errors.append(ResumeError)
     if scenario.manner == "missing":
         errors.append(StatusError)
     if scenario.manner == "piecemeal":
@@ -196,7 +197,8 @@ def entitled(scenario: Scenario) -> bool:
         return False
     if "redirect elsewhere" in kinds and (scenario.method != "GET" or scenario.server == "header"):
         return False
-    if any(kind.startswith("redirect") for kind in kinds) and scenario.method != "GET":
+    redirects = any(kind.startswith("redirect") for kind in kinds)
+    if redirects and (scenario.method != "GET" or scenario.server == "range"):
         return False
     return (not plan and scenario.ids != "odd") or _resumable(scenario, kinds)
 

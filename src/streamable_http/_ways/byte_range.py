@@ -7,15 +7,17 @@ answer is checked against what was asked for.
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from .._decoders.engine import Position
 from .._effects import Patch, Target
 from .._errors import ResumeError, StreamTruncated
+from .._redirects import DEFAULT_PORTS
 from .._resume import BYTE_RANGE
 from .._values import ResponseInfo
 from .way import Plan, Way
 
-__all__ = ["ByBytes", "offers_ranges"]
+__all__ = ["ByBytes", "offers_ranges", "place_of"]
 
 # 18 digits are an exabyte; a number of thousands of them is one that `int` refuses to read.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -36,6 +38,18 @@ def _validator(head: ResponseInfo) -> str:
     return etag if strong and coding in {"", "identity"} else ""
 
 
+def place_of(head: ResponseInfo) -> str:
+    """Which resource a body is of: the origin and the path that answered, after redirects.
+
+    An ETag is unique among the versions of one resource only (RFC 9110, section 8.8.1): that of
+    another one may be equal, and its bytes may not. The query is left out, though another query
+    may mean another resource: a redirect to a signed URL brings another signature each time.
+    """
+    url = urlsplit(head.url)
+    port = "" if url.port in {None, DEFAULT_PORTS.get(url.scheme)} else f":{url.port}"
+    return f"{url.scheme}://{url.hostname}{port}{url.path}"
+
+
 class ByBytes(Way):
     """Goes on at the exact byte with the same decoder, in the midst of an item too."""
 
@@ -45,6 +59,7 @@ class ByBytes(Way):
         self.etag = start.etag
         self._start = start.offset
         self._at = start.offset
+        self._place = ""  # of a cursor it is not known
         self._whole: int | None = None
         self._partial = False
         self._until: int | None = None
@@ -65,6 +80,7 @@ class ByBytes(Way):
         self._partial, self._until = plan is not None, None
         if plan is None:
             self.etag, self._at, self._whole = _validator(head), 0, head.content_length
+            self._place = place_of(head)
         else:
             self._check(head)
 
@@ -89,6 +105,11 @@ class ByBytes(Way):
             raise _refused("its Content-Length and its Content-Range disagree")
         if _validator(head) != self.etag:
             raise _refused(f"the ETag {self.etag} is gone: the body may have changed")
+        if not self._is_same_place(head):
+            raise _refused(
+                f"its first bytes came from {self._place}, and a redirect led to {place_of(head)}"
+            )
+        self._place = place_of(head)
         self._whole = whole if self._whole is None else self._whole
         self._until = last + 1
 
@@ -119,7 +140,10 @@ class ByBytes(Way):
             return False
         # It ends the body only where nothing that is known of the body speaks against it.
         ends_here = int(match[1]) == self._at and self._whole in {None, self._at}
-        return ends_here and _validator(head) in {"", self.etag}
+        return ends_here and _validator(head) in {"", self.etag} and self._is_same_place(head)
+
+    def _is_same_place(self, head: ResponseInfo) -> bool:
+        return self._place in {"", place_of(head)}
 
     def refusal(self, position: Position, *, live: bool) -> str:
         if self._concluded:
