@@ -195,6 +195,72 @@ def test_more_items_at_one_position_than_can_be_known() -> None:
     assert s.cursor(s.position, 300) is None
 
 
+def test_items_that_are_sent_again_count_once() -> None:
+    """100 items share a position, and each connection brings them and one more."""
+    spec = ItemCursor("at", "since", key="id")
+    had = [{"at": 1, "id": number} for number in range(100)]
+    s = cut(spec, *had)
+    for number in range(100, 110):
+        new = {"at": 1, "id": number}
+        script(s, (OPEN, NEWLINES), (READ, lines(*had, new)), ([new], None), (READ, LOST))
+        script(s, (CLOSE, None), (Sleep, None))
+        had.append(new)
+    script(s, (OPEN, NEWLINES), (READ, lines(*had)), (READ, b""))
+    over(s)
+    assert (s.stats.items, len(s.position.behind)) == (110, 110)
+
+
+def test_a_missing_key_recognises_nothing() -> None:
+    spec = ItemCursor("at", "since", key="id")
+    a, unknown, note = {"at": 1, "id": "a"}, {"at": 1, "x": 1}, {"note": 1}
+    s = script(cut(spec, a, note), (OPEN, NEWLINES), (READ, lines(a, note, unknown, note)))
+    script(s, ([note, unknown, note], None), (READ, LOST), (CLOSE, None), (Sleep, None))
+    # Once there was an item without a key, the next one may be the same or another.
+    script(s, (OPEN, NEWLINES), (READ, lines(a, note, {"at": 1, "x": 2})), ([note], None))
+    over(script(s, (CLOSE, None)), ResumeError, "the last one or another: it has no key")
+
+
+def test_an_item_without_a_key_behind_the_position_is_new() -> None:
+    spec = ItemCursor("at", "since", key="id")
+    s = script(cut(spec, {"at": 1}), (OPEN, NEWLINES), (READ, lines({"at": 2}, {"at": 1})))
+    over(script(s, ([{"at": 2}, {"at": 1}], None), (READ, b"")))
+
+
+# Begun anew ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [None, "id", "missing"])
+def test_a_server_that_begins_anew_is_noticed(key: str | None) -> None:
+    spec = ItemCursor("seq", "since", key=key)
+    items = [{"note": 0}, *({"seq": n, "id": f"i{n}"} for n in (1, 2, 3))]
+    s = script(cut(spec, *items[:3]), (OPEN, NEWLINES), (READ, lines(*items)))
+    script(s, (items[:1], None), (CLOSE, None))
+    over(s, ResumeError, "began anew, with the first item of the stream")
+
+
+@pytest.mark.parametrize("key", [None, "id"])
+def test_an_equal_position_alone_does_not_make_an_item_the_first(key: str | None) -> None:
+    spec = ItemCursor("seq", "since", key=key)
+    first, last, other = ({"seq": n, "id": name} for n, name in ((1, "a"), (2, "b"), (1, "c")))
+    s = script(cut(spec, first, last), (OPEN, NEWLINES), (READ, lines(other)), ([other], None))
+    script(s, (READ, LOST), (CLOSE, None), (Sleep, None))
+    # Behind another item it is no beginning.
+    more = [{"seq": 3, "id": "d"}, first]
+    over(script(s, (OPEN, NEWLINES), (READ, lines(*more)), (more, None), (READ, b"")))
+
+
+def test_behind_the_first_item_its_repeat_is_only_a_repeat() -> None:
+    spec = ItemCursor("seq", "since", key="seq")
+    s = script(cut(spec, *seq(1)), (OPEN, NEWLINES), (READ, lines(*seq(1, 2))), (seq(2), None))
+    over(script(s, (READ, b"")))
+
+
+def test_of_a_stream_that_was_started_in_its_midst_the_first_item_is_not_known() -> None:
+    s = cut(BY_SEQ, *seq(8, 9), start=Position(value=7))
+    script(s, (OPEN, NEWLINES), (READ, lines(*seq(8))), (seq(8), None), (READ, b""))
+    over(s)
+
+
 # Gone ----------------------------------------------------------------------------------------
 
 

@@ -34,8 +34,9 @@ EXCLUDED = {
         "a server that sends the event with the last id again: two events may share an id"
     ),
     "position ignored": (
-        "the same with positions in items: they need not grow, so an old item looks like a new one "
-        "unless it has the very position that was asked for"
+        "the same with positions in items, after a restart of the program, which remembers no "
+        "first item, or where an item without a position comes first: they need not grow, so an "
+        "old item looks like a new one"
     ),
     "items without positions": (
         "items that tell no position, behind one that does, on a server that sends them again, "
@@ -78,6 +79,7 @@ class Verdict:
 def exclusion(scenario: Scenario) -> str:
     """The key of `EXCLUDED` that a scenario belongs to, or ""."""
     kinds = {fault.kind for fault in (*scenario.plan, scenario.forever) if fault is not None}
+    restarts = bool(scenario.stops) or scenario.insist
     if scenario.terminal == "none":
         if "204" in kinds or scenario.manner == "empty":
             return "204 too early"
@@ -94,7 +96,7 @@ def exclusion(scenario: Scenario) -> str:
     if scenario.manner == "remembers" and scenario.repeats:
         return "same text"
     if scenario.server in {"query", "body", "header"} and scenario.resume in {"item", "key"}:
-        if scenario.manner == "ignores":
+        if scenario.manner == "ignores" and (restarts or scenario.ids == "some"):
             return "position ignored"
         if scenario.ids == "some" and scenario.resume == "item":
             return "items without positions"

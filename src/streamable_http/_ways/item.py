@@ -14,6 +14,7 @@ from .._effects import Patch, Target
 from .._errors import ConfigurationError, ResumeError
 from .._resume import ItemCursor, is_scalar
 from .._values import ResponseInfo
+from .content import digest_of
 from .way import Plan, Way
 
 __all__ = ["ByItem"]
@@ -33,6 +34,9 @@ class ByItem(Way):
         self._value = _reader(spec.get, "get")
         self._key = None if spec.key is None else _reader(spec.key, "key")
         self._edge: Position | None = None
+        self._first: tuple[Value, bytes | None] | None = None  # of the stream, with a position
+        self._at_start = False  # whether the connection begins where the stream does
+        self._at_first = False  # whether no item of the connection told a position yet
         self._dropped = 0
 
     @property
@@ -64,6 +68,7 @@ class ByItem(Way):
 
     def connected(self, head: ResponseInfo, position: Position, plan: Plan | None) -> None:
         self._edge = None if plan is None else position
+        self._at_start, self._at_first = plan is None, True
 
     def keep(self, batch: Batch[T], before: Position) -> Batch[T]:
         if not batch.items:
@@ -77,7 +82,7 @@ class ByItem(Way):
                 self._refuse_gone(item)
                 value = self._value(item)
                 if self._key is not None:
-                    keys.append(_digest(self._key(item)))
+                    keys.append(_key_digest(self._key(item)))
                 values.append(_checked(value))
         except Exception as exc:
             error = exc
@@ -86,6 +91,10 @@ class ByItem(Way):
         whole = count == len(batch.items)
         end = marks.position(count - 1) if count else before
         batch = Batch(batch.items[:count], marks, end, error, batch.ended and whole, batch.size)
+        if self._at_start and self._first is None:
+            at = next((at for at, value in enumerate(values) if value is not None), None)
+            if at is not None:
+                self._first = _identity(batch.items[at], values[at], _key_at(keys, at))
         return batch if self._edge is None else self._without_repeats(batch, values, keys)
 
     def _refuse_gone(self, item: object) -> None:
@@ -97,31 +106,59 @@ class ByItem(Way):
         kept: list[int] = []
         for index, value in enumerate(values):
             edge = self._edge
-            if edge is None or (value is not None and value != edge.value):
-                self._edge = None
+            if edge is None:
                 kept.extend(range(index, len(values)))
                 break
-            if self._key is None:
-                if value is not None:
-                    return self._refused(batch, kept, index)
-                kept.append(index)
-            elif keys[index] not in edge.behind:
+            key = _key_at(keys, index)
+            passed = value is not None and value != edge.value
+            if passed:
+                why = self._why_anew(batch.items[index], value, key)
+                self._edge = None
+            else:
+                why = self._why_in_doubt(value, key, edge)
+            if why:
+                rest = batch.first(index).only(kept)
+                rest.error = ResumeError(why)
+                return rest
+            self._at_first = self._at_first and value is None
+            if passed or key == _NO_KEY or key not in edge.behind:
                 kept.append(index)
         self._dropped += len(values) - len(kept)
         return batch if len(kept) == len(values) else batch.only(kept)
 
-    def _refused(self, batch: Batch[T], kept: list[int], index: int) -> Batch[T]:
-        rest = batch.first(index).only(kept)
-        rest.error = ResumeError(
-            "the server sent an item of the position itself again, which may be the last one or "
-            "another: pass ItemCursor(key=…) to know it by"
+    def _why_anew(self, item: object, value: Value, key: bytes) -> str:
+        """Why an item behind the edge shows that the server began anew; "" if it does not."""
+        if not self._at_first or self._first != _identity(item, value, key):
+            return ""
+        return (
+            "the server took no notice of the position that it was asked for: it began anew, with "
+            "the first item of the stream"
         )
-        return rest
+
+    def _why_in_doubt(self, value: Value, key: bytes, edge: Position) -> str:
+        """Why nobody can tell whether an item at the edge was had; "" if that is known."""
+        may_be_had = self._key is None or _NO_KEY in edge.behind
+        if value is None or key != _NO_KEY or not may_be_had:
+            return ""
+        known = "pass ItemCursor(key=…)" if self._key is None else "it has no key"
+        return (
+            f"the server sent an item of the position itself again, which may be the last one or "
+            f"another: {known} to know it by"
+        )
 
     def refusal(self, position: Position, *, live: bool) -> str:
         if position.value is None:
             return "no item told a position"
         return "" if position.exact else f"more than {_BEHIND} items share one position"
+
+
+def _key_at(keys: list[bytes], index: int) -> bytes:
+    return keys[index] if keys else _NO_KEY
+
+
+def _identity(item: object, value: Value, key: bytes) -> tuple[Value, bytes | None]:
+    """What the stream's first item is known by: its position, and its key, or else all it holds."""
+    return value, digest_of(item) if key == _NO_KEY else key
 
 
 class _ItemMarks:
@@ -149,7 +186,10 @@ class _ItemMarks:
         behind = () if before is None else before.behind
         exact = before is None or before.exact
         if self._keys:
-            behind = (*behind, *self._keys[first : last + 1])
+            pairs = zip(self._keys[first : last + 1], self._values[first : last + 1], strict=True)
+            told = [key for key, value in pairs if key != _NO_KEY or value is not None]
+            # Each once: what was sent again, and dropped, is among the marks, too.
+            behind = tuple(dict.fromkeys((*behind, *told)))
         if len(behind) > _BEHIND or not exact:
             return Position(value=value, exact=False)
         return Position(value=value, behind=behind)
@@ -182,7 +222,7 @@ def _checked(value: Any) -> Value:
     )
 
 
-def _digest(key: object) -> bytes:
+def _key_digest(key: object) -> bytes:
     try:
         text = msgspec.json.encode(key)
     except (TypeError, ValueError) as exc:
@@ -190,3 +230,7 @@ def _digest(key: object) -> bytes:
             f"ItemCursor(key=…) gave {key!r:.80}: give text, a number, or a tuple of such"
         ) from exc
     return hashlib.blake2b(text, digest_size=8).digest()
+
+
+_NO_KEY = _key_digest(None)
+"""In place of a missing key, which recognises nothing: it only tells that such an item was had."""
