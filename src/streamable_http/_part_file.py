@@ -153,12 +153,21 @@ class PartFile:
             self._save(cursor)
 
     def finish(self) -> None:
-        """The stream is whole: the file takes its name, in place of one that has it."""
+        """The stream is whole: the file takes its name, in place of one that has it.
+
+        Raises:
+            ConfigurationError: Somebody removed the part file, or put another in its place.
+        """
         with self._using:
             self._write()
             if self._file is None:
                 return
             os.fsync(self._file.fileno())
+            if not self._is_here():
+                raise ConfigurationError(
+                    f"{str(self.name)!r} is not the file any more that this stream wrote: somebody "
+                    f"removed or replaced it, so {str(self._path)!r} stays as it was; write again"
+                )
             if sys.platform == "win32":
                 self._file.close()  # an open file has to keep its name there
             self.name.replace(self._path)  # under the lock: else it might be another's
@@ -174,10 +183,18 @@ class PartFile:
             if self._file is None:
                 return
             try:
-                if not os.fstat(self._file.fileno()).st_size:
+                if not os.fstat(self._file.fileno()).st_size and self._is_here():
                     self.name.unlink()
             finally:
                 self._release()
+
+    def _is_here(self) -> bool:
+        """Whether the part file's name still means the file that is being written.
+
+        What bears the name may be another stream's by now. The lock keeps no one from removing a
+        file, nor from renaming another over it.
+        """
+        return self._file is not None and _has_name(self._file, self.name)
 
     def _release(self) -> None:
         file, self._file = self._file, None
@@ -198,7 +215,7 @@ class PartFile:
         # The file itself knows best how much of the stream it holds, after an interrupt, too. It
         # stands at 0 until `begin`, and then there is nothing to say.
         size = self._file.tell()
-        if size in {0, self._noted}:
+        if size in {0, self._noted} or not self._is_here():
             return
         os.fsync(self._file.fileno())
         # As a digest: a path may be as good as a password, and the file lies about.
@@ -267,13 +284,20 @@ def _claimed(path: Path, mode: int) -> io.FileIO:
                     f"write to another file"
                 )
             # Whoever had the lock may have renamed or removed the file meanwhile.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    return file
+            if _has_name(file, path):
+                return file
         except BaseException:
             file.close()
             raise
         file.close()
+
+
+def _has_name(file: io.FileIO, path: Path) -> bool:
+    try:
+        named = path.stat(follow_symlinks=not _NO_FOLLOW)  # as it was opened
+        return os.path.samestat(os.fstat(file.fileno()), named)
+    except FileNotFoundError:
+        return False
 
 
 def _locked(file: io.FileIO) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,65 @@ def test_a_file_that_got_its_name_meanwhile_is_let_alone(
     assert (tmp_path / "file").read_bytes() == b"whole"
     assert (tmp_path / "file.part").read_bytes() == b"new"
     second.close()
+
+
+def removed(part: Path) -> None:
+    part.unlink()
+
+
+def replaced(part: Path) -> None:
+    part.unlink()
+    part.write_bytes(b"of another stream")
+
+
+def linked(part: Path) -> None:
+    part.rename(part.with_name("moved"))
+    part.symlink_to(part.with_name("moved"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file keeps its name there")
+@pytest.mark.parametrize("taken", [removed, replaced, linked])
+def test_what_is_not_the_streams_own_file_is_not_made_whole(
+    tmp_path: Path, taken: Callable[[Path], None]
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    part = PartFile(tmp_path / "file")
+    part.open("GET a")
+    written(part, b"whole")
+    part.advance(None)
+    taken(part.name)
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(shttp.ConfigurationError, match="not the file any more that this stream"):
+        part.finish()
+    part.keep(CURSOR)  # which must not vouch for it either
+    part.close()
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file keeps its name there")
+def test_an_empty_part_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    part = PartFile(tmp_path / "file")
+    part.open("GET a")
+    part.name.unlink()
+    part.name.touch()
+    part.close()
+    assert part.name.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file keeps its name there")
+def test_a_file_that_is_called_as_the_part_of_another(tmp_path: Path) -> None:
+    outer, inner = PartFile(tmp_path / "x"), PartFile(tmp_path / "x.part")
+    outer.open("GET a")
+    inner.open("GET b")
+    written(outer, b"a")
+    written(inner, b"b")
+    inner.finish()
+    with pytest.raises(shttp.ConfigurationError, match="somebody removed or replaced it"):
+        outer.finish()
+    outer.close()
+    assert (tmp_path / "x.part").read_bytes() == b"b"
+    assert not (tmp_path / "x").exists()
 
 
 def test_after_the_close_nothing_is_done(tmp_path: Path) -> None:
