@@ -95,7 +95,10 @@ class Network:
 
     def untroubled(self, answer: Answer) -> Exchange:
         """What the client meets of an answer that nothing befalls."""
-        if self.scenario.follow and answer.first == self.scenario.count:
+        nothing_new = answer.first == self.scenario.count
+        if self.scenario.manner in {"inclusive", "ignores"}:  # they begin with what is had
+            nothing_new = self.had == self.scenario.count
+        if self.scenario.follow and nothing_new:
             return Exchange(status=204)
         return gzipped(answer) if self.scenario.gzip else befall(None, answer, "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from .campaign import run_cases, run_excluded, run_seeds
 from .consumers import Foul, Ledger
@@ -60,10 +61,29 @@ def test_a_silent_end_is_seen() -> None:
     assert judge(live(cut)).word == "silent"
 
 
-def test_a_server_that_takes_no_notice_of_ids_shows_as_repeats() -> None:
-    deaf = Scenario(manner="ignores", plan=(Fault("cut", 40),))
+def test_a_server_that_goes_back_behind_the_id_shows_as_repeats() -> None:
+    deaf = Scenario(manner="rewinds", plan=(Fault("cut", 80),))
     assert exclusion(deaf) == "ids ignored"
     assert judge(live(deaf)).word == "repeated"
+
+
+def test_a_server_that_begins_anew_is_refused() -> None:
+    for deaf in (
+        Scenario(manner="ignores"),
+        Scenario(form="ndjson", server="query", resume="key", manner="ignores", count=9),
+    ):
+        cut = evolve(deaf, plan=(Fault("cut", 80),))
+        assert not exclusion(cut)
+        life = live(cut)
+        assert judge(life).word == "refused"
+        assert "began anew" in str(life.error)
+        assert exclusion(evolve(cut, stops=(1,)))
+
+
+def test_the_last_event_sent_again_is_dropped() -> None:
+    again = Scenario(manner="inclusive", plan=(Fault("cut", 80),))
+    assert not exclusion(again)
+    assert judge(live(again)).word == "complete"
 
 
 def test_giving_up_without_need_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

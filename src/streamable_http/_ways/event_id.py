@@ -10,11 +10,13 @@ from urllib.parse import urljoin, urlsplit
 from msgspec.structs import replace
 
 from .._decoders.engine import Batch, Position
+from .._decoders.sse_marks import OneMark
 from .._effects import Patch, Target
 from .._errors import ResumeError
 from .._redirects import same_origin
 from .._resume import LAST_EVENT_ID, Again
 from .._values import ResponseInfo
+from .events import Events, first_of_its_own
 from .replay import Replay
 from .way import Plan, Way
 
@@ -38,7 +40,11 @@ class ByEventID(Way):
     def __init__(self, by: Again = "request", asked: str = "") -> None:
         self._by = by
         self._asked_url = asked
-        self._first: ResponseInfo | None = None
+        self._head: ResponseInfo | None = None  # of the first response
+        self._events = Events()
+        self._from_start = False  # whether the connection begins where the stream does
+        self._awaited = ""  # the ID that was asked with, until an event with one of its own comes
+        self._repeated = ""  # the same, once it was that event which came
         self._replay = Replay(())
         self._dropped_before = 0
 
@@ -74,25 +80,59 @@ class ByEventID(Way):
         return replace(target, url=url, bare=bare)
 
     def _location(self) -> str:
-        if self._first is None:
+        if self._head is None:
             raise ResumeError(
                 "the Location of an earlier run is not known: open a stream with a GET of it"
             )
-        location = self._first.headers.get("location", "")
+        location = self._head.headers.get("location", "")
         with contextlib.suppress(ValueError):  # it is no URL
-            url = urljoin(self._first.url, location)
-            if location and same_origin(urlsplit(self._first.url), urlsplit(url)):
+            url = urljoin(self._head.url, location)
+            if location and same_origin(urlsplit(self._head.url), urlsplit(url)):
                 return url
         raise ResumeError("the response named no Location of its own origin to go on at")
 
     def connected(self, head: ResponseInfo, position: Position, plan: Plan | None) -> None:
+        self._from_start = plan is None
         if plan is None:
-            self._first = head
+            self._head = head
+        self._awaited, self._repeated = "" if plan is None else position.event_id, ""
         self._dropped_before = self.dropped
         self._replay = Replay(position.behind)
 
     def keep(self, batch: Batch[T], before: Position) -> Batch[T]:
-        return self._replay.drop(batch)
+        batch = self._answered(batch) if self._awaited else self._replay.drop(batch)
+        end = batch.end
+        if end is None or not end.event_id:
+            return batch
+        if batch.items:
+            self._events.note(batch, end, from_start=self._from_start)
+        if self._repeated == end.event_id and self._replay.expecting:
+            # The decoder forgot what followed the event when that came again. Until all of it has
+            # come again, too, the stream stands where it stood.
+            batch.marks, batch.end = OneMark(before), None
+        return batch
+
+    def _answered(self, batch: Batch[T]) -> Batch[T]:
+        """Looks at the first event with an ID of its own, which tells where the server went on."""
+        found = first_of_its_own(batch)
+        if found is None:
+            return self._replay.drop(batch)
+        asked, self._awaited = self._awaited, ""
+        (index, event_id), item = found, batch.items[found[0]]
+        if event_id == asked:
+            # A server that repeats items from before it has passed it, and this is another one.
+            passed = self._replay.begins(batch, index)
+            again = not passed and self._events.is_last(event_id, item)
+            self._repeated = asked if again else ""
+            return self._replay.drop(batch, index if again else None)
+        if not self._events.is_first(event_id, item):
+            return self._replay.drop(batch)
+        rest = self._replay.drop(batch.first(index))
+        rest.error = ResumeError(
+            f"the server took no notice of Last-Event-ID {asked[:80]!r}: it began anew, with the "
+            f"first event of the stream"
+        )
+        return rest
 
     def refusal(self, position: Position, *, live: bool) -> str:
         if not position.event_id:

@@ -128,7 +128,8 @@ class ByItem(Way):
 
     def _why_anew(self, item: object, value: Value, key: bytes) -> str:
         """Why an item behind the edge shows that the server began anew; "" if it does not."""
-        if not self._at_first or self._first != _identity(item, value, key):
+        known = _identity(item, value, key)
+        if not self._at_first or known[1] is None or known != self._first:
             return ""
         return (
             "the server took no notice of the position that it was asked for: it began anew, with "
