@@ -180,6 +180,14 @@ def position_of(start: Cursor | str | float, resume: Resume | None) -> Position:
             f"resume= that it was made with, or start without it"
         )
     try:
+        # What came in a header, and what came in a body: nothing else can be sent again.
+        start.etag.encode("latin-1")
+        start.value.encode()
+    except UnicodeEncodeError as exc:
+        raise _tampered("with a text that no server sent") from exc
+    if start.count < 0:
+        raise _tampered(f"behind {start.count} items")
+    try:
         behind = tuple(map(bytes.fromhex, start.behind))
     except ValueError as exc:
         raise _tampered("with a digest that is not hex") from exc

@@ -278,7 +278,7 @@ class Cursor:
         try:
             values = json.loads(text)
             version = values.pop("version")
-            if version == _CURSOR_VERSION:
+            if version == _CURSOR_VERSION and type(version) is int:
                 return cls(**values)._checked()
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as exc:
             raise ConfigurationError(
@@ -293,4 +293,6 @@ class Cursor:
         texts = (self.kind, self.value, self.etag, self.request, self.head, *self.behind)
         if type(self.count) is not int or not set(map(type, texts)) <= {str}:
             raise TypeError
+        if self.count < 0:
+            raise ValueError
         return self

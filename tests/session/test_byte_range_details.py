@@ -180,6 +180,14 @@ def test_what_proves_that_nothing_is_left(answer: ResponseInfo, nothing: bool) -
     assert way.nothing_left(answer) is nothing
 
 
+def test_a_unit_may_be_of_any_case() -> None:
+    way, plan = at(10)
+    way.connected(head(206, content_range="Bytes 10-29/30", **TAG), Position(), plan)
+    way.received(20)
+    assert way.finish()
+    assert way.nothing_left(head(416, content_range="BYTES */30"))
+
+
 def test_nothing_is_left_only_at_the_length_that_was_told() -> None:
     for length, nothing in (("10", True), ("20", False)):
         way, _ = at(10, content_length=length)

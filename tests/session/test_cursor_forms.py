@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -77,6 +78,9 @@ def test_a_cursor_of_another_kind_is_refused_with_those_that_are_taken(
     ("cursor", "resume", "what"),
     [
         (Cursor(kind="item", value="1", behind=("xy",)), ITEM, "with a digest that is not hex"),
+        (Cursor(kind="byte-range", value="7", etag='"€"'), None, "with a text that no server sent"),
+        (Cursor(kind="last-event-id", value="\ud800"), None, "with a text that no server sent"),
+        (Cursor(kind="last-event-id", value="7", count=-7), None, "behind -7 items"),
         (Cursor(kind="item", value="{"), ITEM, "of an item whose value is no JSON text or number"),
         (Cursor(kind="item", value="[1]"), ITEM, "of an item whose value is no JSON text or numb"),
         *[
@@ -114,3 +118,10 @@ def test_which_ways_send_the_request_again() -> None:
     assert not any(
         sends_again(resume) for resume in (None, LastEventID("get"), LastEventID("location"))
     )
+
+
+@pytest.mark.parametrize(("name", "value"), [("version", True), ("count", -7), ("count", True)])
+def test_what_is_no_cursor_is_said_so(name: str, value: object) -> None:
+    text = json.dumps({**json.loads(Cursor(kind="item", value="1").to_json()), name: value})
+    with pytest.raises(ConfigurationError, match=r"cursor"):
+        Cursor.from_json(text)

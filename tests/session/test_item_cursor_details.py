@@ -50,6 +50,13 @@ def test_each_kind_of_change_may_be_missing(changes: dict[str, Any]) -> None:
     assert plan.patch.json == changes.get("json")
 
 
+@pytest.mark.parametrize("name", ["params", "headers"])
+def test_a_change_to_nothing_is_refused(name: str) -> None:
+    way = ByItem(ItemCursor("v", lambda _: {name: {"page": None}}))
+    with pytest.raises(ConfigurationError, match=rf"returned None in {name}: leave out"):
+        way.plan(HERE, Position(value=1), begun=True)
+
+
 def test_positions_of_a_batch_without_keys() -> None:
     before = Position(value=1)
     batch = ByItem(ItemCursor("v", "since")).keep(

@@ -20,8 +20,9 @@ from .way import Plan, Way
 __all__ = ["ByBytes", "offers_ranges", "place_of"]
 
 # 18 digits are an exabyte; a number of thousands of them is one that `int` refuses to read.
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_UNSATISFIED = re.compile(r"bytes \*/([0-9]{1,18})")
+# Units are of any case (RFC 9110, section 14.1).
+_CONTENT_RANGE = re.compile(r"(?i:bytes) ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED = re.compile(r"(?i:bytes) \*/([0-9]{1,18})")
 
 
 def offers_ranges(head: ResponseInfo) -> bool:

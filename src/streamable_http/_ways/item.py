@@ -59,6 +59,11 @@ class ByItem(Way):
                 f"params, headers or json"
             )
         changes = cast("Mapping[str, Any]", given)
+        for name in ("params", "headers"):
+            if None in changes.get(name, {}).values():
+                raise ConfigurationError(
+                    f"ItemCursor(apply=…) returned None in {name}: leave out what does not change"
+                )
         params = {str(name): str(text) for name, text in changes.get("params", {}).items()}
         headers = [
             (str(name).lower(), str(text).encode())
