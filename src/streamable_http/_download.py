@@ -38,6 +38,8 @@ def download(stream: Stream[Any], path: str | os.PathLike[str], on_progress: OnP
             job.choose_start(part.open(job.request))
             chunks = _first(stream, job)
             job.watch()
+            if not chunks and job.has_no_body:
+                return job.summary()
             part.begin(job.offset, job.place)
             while chunks:
                 part.add(chunks)
@@ -92,6 +94,8 @@ async def download_async(
         job.choose_start(await run_sync(part.open, job.request))
         chunks = await _first_async(stream, job)
         job.watch()
+        if not chunks and job.has_no_body:
+            return job.summary()
         await run_sync(part.begin, job.offset, job.place)
         while chunks:
             part.add(chunks)
@@ -204,6 +208,11 @@ class _Job:
     def place(self) -> str:
         """Where the bytes come from."""
         return place_of(self._stream.response)
+
+    @property
+    def has_no_body(self) -> bool:
+        """Whether the answer is that there is no body, which is not an empty one: no file is it."""
+        return self._stream.response.status_code in {204, 205}
 
     def check_place(self) -> None:
         """The stream is open, and where it goes on with an earlier run it is of the same resource.

@@ -257,6 +257,23 @@ async def test_a_signature_that_changes_is_gone_on_with(
     assert ranges(server)[-1] == f"bytes={CUT_AT}-"
 
 
+async def test_an_answer_without_a_body_is_no_file(
+    own: Face, server: Server, tmp_path: Path
+) -> None:
+    url = server.serve("/", reply(status=204), reply(status=204), reply(b"", content_type="x/y"))
+    path = tmp_path / "file"
+    async with own.client() as client:
+        await client.stream("GET", url).write_to(path)
+        assert not names(tmp_path)
+        path.write_bytes(b"good")
+        summary = await client.stream("GET", url).write_to(path)
+        assert path.read_bytes() == b"good"
+        assert names(tmp_path) == {"file"}
+        assert (summary.items, summary.stats.ended) == (0, "framing")
+        await client.stream("GET", url).write_to(path)
+    assert path.read_bytes() == b""
+
+
 async def test_a_disk_that_fails_tells_and_nothing_is_fetched_twice(
     own: Face, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
