@@ -5,6 +5,7 @@ The same as the sync face's, in the same order; read them side by side.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable
@@ -115,17 +116,32 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
     async def aclose(self) -> None:
         self._closed, self._items = True, iter(())
         self._opening.stop_clock()
-        reading = self._pump if self._batches is None else self._batches
-        if reading is not None:
-            await reading.close()
-        for operator in self._running:
-            await operator._stop()
-        for action in self._closers:
-            action()
+        # Each step is taken whatever becomes of those before it: asyncio's own cancellation heeds
+        # no shield.
+        async with contextlib.AsyncExitStack() as steps:
+            steps.push_async_callback(self._finish_saving)
+            for action in self._closers:
+                steps.callback(action)
+            for operator in self._running:
+                steps.push_async_callback(operator._stop)
+            reading = self._pump if self._batches is None else self._batches
+            if reading is not None:
+                steps.push_async_callback(reading.close)
+
+    async def _finish_saving(self) -> None:
         saver = self._opening.saver
-        if saver is not None and not saver.over:
+        if saver is None or saver.over:
+            return
+        try:
             with anyio.CancelScope(shield=True):
                 await run_sync(saver.finish, self.cursor)
+        except Exception:  # the store's own
+            raise
+        except BaseException:
+            # Cancelled before a thread was at it: rather a moment's wait than a position lost.
+            with contextlib.suppress(Exception):
+                saver.finish(self.cursor)
+            raise
 
     def __del__(self) -> None:
         batches = getattr(self, "_batches", None)

@@ -76,7 +76,8 @@ class Governing(Derived[T, R]):
             return await self._next()
         except StreamError as exc:
             # What upstream failed with may have waited for results before it to be handed out.
-            exc.cursor = self.cursor
+            if self._source._is_own(exc):
+                exc.cursor = self.cursor
             raise
 
     @abc.abstractmethod

@@ -197,6 +197,7 @@ class AsyncFlow(abc.ABC, Generic[T]):
             pass
         except StreamError as exc:
             self._source._gathered()
-            exc.items = items
+            if self._source._is_own(exc):
+                exc.items = items
             raise
         return items

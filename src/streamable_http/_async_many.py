@@ -7,6 +7,7 @@ held, and a source that floods gets its turn like any other.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
@@ -150,18 +151,23 @@ class AsyncMerged(Generic[T]):
         """Closes all streams, from any task."""
         self._roster.closed = True
         self._notify()
-        tasks = [*self._tasks]
-        error: Exception | None = None
-        for source in [*self._roster.sources.values()]:
-            try:
-                await source.stream.aclose()
-            except Exception as exc:  # of the store that keeps its cursor; the others close, too
-                error = error or exc
-            self._want(source)
-        await stop_all(tasks)
-        error, self._unsaved = error or self._unsaved, None
+        # Each is closed whatever becomes of those before it: asyncio's own cancellation heeds no
+        # shield.
+        async with contextlib.AsyncExitStack() as steps:
+            steps.push_async_callback(stop_all, [*self._tasks])
+            for source in self._roster.sources.values():
+                steps.push_async_callback(self._close, source)
+        error, self._unsaved = self._unsaved, None
         if error is not None:
             raise error
+
+    async def _close(self, source: Source[AsyncStream[T], deque[anyio.Event]]) -> None:
+        try:
+            await source.stream.aclose()
+        except Exception as exc:  # of the store that keeps its cursor; the others close, too
+            self._unsaved = self._unsaved or exc
+        finally:
+            self._want(source)
 
     async def __aenter__(self) -> Self:
         return self

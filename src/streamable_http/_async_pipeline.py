@@ -266,9 +266,10 @@ class _TimedBatches(_Background[T, list[T]]):
                 await self._until(lambda: not self._full)
         except StopAsyncIteration:
             self._gathering.finish()
-        except StreamClosed as exc:
-            self._gathering.drop(exc)
         except BaseException as exc:
+            if isinstance(exc, StreamClosed) and self._source._shut:
+                self._gathering.drop(exc)
+                return
             # A cancellation that is not ours comes from the user's code: it is told, too.
             self._gathering.finish(exc)
             raise

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["claim"]
 
 _changing = threading.Lock()
-_claimed: set[tuple[object, str]] = set()
+_claimed: dict[tuple[object, str], CursorStore] = {}
+"""With the stores themselves: as long as one is here, no other has its id."""
 
 
 def claim(store: CursorStore, key: str) -> Callable[[], None]:
@@ -32,16 +33,15 @@ def claim(store: CursorStore, key: str) -> Callable[[], None]:
         sqlite3.Error: The file beside the database cannot be locked.
     """
     file = store.file if isinstance(store, SQLiteStore) else ""
-    # The stream that has the claim keeps the store, so its id stays its own.
     entry = (file or id(store), key)
     with _changing:
         if entry in _claimed:
             raise _taken(store, key)
-        _claimed.add(entry)
+        _claimed[entry] = store
 
     def forget() -> None:
         with _changing:
-            _claimed.discard(entry)
+            _claimed.pop(entry, None)
 
     if not file:
         return forget

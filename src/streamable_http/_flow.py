@@ -11,6 +11,7 @@ from ._delivery import Mark
 from ._errors import StreamError
 from ._progress import ProgressTeller
 from ._reports import Progress, StreamStats, Summary
+from ._threads import applied
 from ._values import Cursor
 
 if TYPE_CHECKING:
@@ -159,11 +160,11 @@ class Flow(abc.ABC, Generic[T]):
         # The first item is asked for as in a loop: then what was done before may be saved.
         value = initial
         for item in self:
-            value = fn(value, item)
+            value = applied(fn, value, item)
             break
         with self._source._gathering():
             for item in self:
-                value = fn(value, item)
+                value = applied(fn, value, item)
         return value
 
     def collect(self, max_items: int | None = None) -> list[T]:
@@ -185,6 +186,7 @@ class Flow(abc.ABC, Generic[T]):
             pass
         except StreamError as exc:
             self._source._gathered()
-            exc.items = items
+            if self._source._is_own(exc):
+                exc.items = items
             raise
         return items

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from ._checks import no_end
 from ._delivery import Mark
 
 __all__ = ["Gathering"]
@@ -39,7 +40,10 @@ class Gathering(Generic[T]):
 
     def add(self, item: T, mark: Mark) -> None:
         """The next item, with the place behind it."""
-        weight = 1 if self._weigh is None else self._weigh(item)
+        try:
+            weight = 1 if self._weigh is None else self._weigh(item)
+        except Exception as exc:
+            raise no_end(exc, "weigh=") from exc.__cause__
         self._weight += weight
         self._items.append((item, mark, weight))
 

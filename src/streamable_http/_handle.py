@@ -54,6 +54,7 @@ class Handle(Generic[T, G]):
         self._governor: G | None = None  # of several operators in a row, the last
         self._running: list[G] = []
         self._closed = False
+        self._failure: StreamError | None = None  # that it ended with
         self._closers: list[Callable[[], object]] = []
 
     @property
@@ -146,7 +147,15 @@ class Handle(Generic[T, G]):
     def _witnessed(self, error: StreamError) -> StreamError:
         self._opening.stop_clock()
         error.stats, error.cursor = self.stats, self.cursor
+        self._failure = error
         return error
+
+    def _is_own(self, error: StreamError) -> bool:
+        """Whether an error is this stream's, not one of another that a function of the user reads.
+
+        One that tells of no request is of the stream's own closing, or of its use.
+        """
+        return error is self._failure or not (error.request or error.items)
 
     def _portion(self) -> int | None:
         saver = self._opening.saver

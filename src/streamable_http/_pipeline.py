@@ -291,7 +291,7 @@ class _TimedBatches(_Background[T, list[T]]):
         except BaseException as exc:
             error = exc
         with self._changed:
-            if isinstance(error, StreamClosed):
+            if isinstance(error, StreamClosed) and self._source._shut:
                 self._gathering.drop(error)
             else:
                 self._gathering.finish(error)

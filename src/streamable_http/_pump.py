@@ -14,6 +14,7 @@ from ._effects import Effect, Emit
 from ._errors import ConfigurationError, StreamClosed, StreamError
 from ._perform import AsyncPerformer, Performer
 from ._session import Session
+from ._tasks import brief_shield
 
 __all__ = ["AsyncBatches", "AsyncPump", "Batches", "Pump"]
 
@@ -193,7 +194,8 @@ class AsyncPump(_Base[T]):
             await self._performer.release()
         else:
             idle = self._idle = self._idle or anyio.Event()
-            with anyio.CancelScope(shield=True):
+            # Not for ever: it may be the reader itself that asks, in a function for its headers.
+            with brief_shield():
                 await idle.wait()
 
     async def _perform(self, effect: Effect) -> None:

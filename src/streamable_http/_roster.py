@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from ._checks import check_number, refuse_async
+from ._checks import check_number, no_end, refuse_async
 from ._errors import ConfigurationError, StreamClosed, StreamError, StreamsFailed
 from ._reports import Failed, StreamStats
 from ._request import shown_key
@@ -44,7 +44,8 @@ class Roster(Generic[S, E]):
         refuse_async(on_failure, "on_failure")
         self._places = max_concurrent
         self._on_failure = on_failure
-        self._failures: dict[Any, StreamError] = {}
+        self._failures: list[tuple[Any, StreamError]] = []  # a key may have been added again
+        self._known = 0  # sources, over time
         self._pending: deque[Source[S, E]] = deque()
         self._active = 0
         self._speaking: deque[Source[S, E]] = deque()
@@ -65,6 +66,8 @@ class Roster(Generic[S, E]):
                 f"two sources have the key {shown_key(source.key)!r}: pass Request(…, key=…) for "
                 f"each"
             )
+        self.ended = False
+        self._known += 1
         self.sources[source.key] = source
         self._pending.append(source)
 
@@ -118,18 +121,21 @@ class Roster(Generic[S, E]):
         if not isinstance(error, StreamError):
             raise error
         if self._on_failure is None:
-            self._failures[source.key] = error
+            self._failures.append((source.key, error))
             return
         stats = StreamStats() if error.stats is None else error.stats
-        self._on_failure(Failed(error=error, items=[], stats=stats, key=source.key))
+        try:
+            self._on_failure(Failed(error=error, items=[], stats=stats, key=source.key))
+        except Exception as exc:
+            raise no_end(exc, "on_failure=") from exc.__cause__
 
     def _end(self) -> None:
         self.ended = True
         if self._failures:
-            told = [f"{shown_key(key)!r}: {error}" for key, error in self._failures.items()]
+            told = [f"{shown_key(key)!r}: {error}" for key, error in self._failures]
             shown = "; ".join(told)
             raise StreamsFailed(
-                f"{len(self._failures)} of {len(self.sources)} streams failed: {shown[:500]}",
+                f"{len(self._failures)} of {self._known} streams failed: {shown[:500]}",
                 failures=dict(self._failures),
             )
         raise StopIteration

@@ -15,7 +15,9 @@ import anyio
 
 from ._checks import no_end
 
-__all__ = ["Task", "applied", "spawn", "stop_all"]
+__all__ = ["Task", "applied", "brief_shield", "spawn", "stop_all"]
+
+_WAIT_SECONDS = 1.0
 
 
 async def applied(fn: Callable[..., Any], *arguments: Any) -> Any:
@@ -45,7 +47,9 @@ class Task:
         try:
             with self._scope:
                 await self._run()
-        except Exception:  # noqa: S110
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException:  # noqa: S110  # pytest's are no `Exception`, and trio dies of them
             pass
         finally:
             self.over()
@@ -64,18 +68,27 @@ class Task:
         self._scope.cancel()
 
     async def wait(self) -> None:
-        """Returns once the task has ended, even if the caller is cancelled meanwhile."""
-        with anyio.CancelScope(shield=True):
-            await self._done.wait()
+        """Returns once the task has ended."""
+        await self._done.wait()
 
 
 async def stop_all(tasks: Iterable[Task]) -> None:
-    """Ends the tasks and waits for them, but for the one that asks: it goes on to its own end."""
+    """Ends the tasks and waits for them, even if the caller is cancelled meanwhile.
+
+    But not for oneself, and not long: one of them may wait for the very task that asks, or not
+    heed that it is cancelled, and closing must not hang on that.
+    """
     others = [task for task in tasks if not task.is_current]
     for task in others:
         task.cancel()
-    for task in others:
-        await task.wait()
+    with brief_shield():
+        for task in others:
+            await task.wait()
+
+
+def brief_shield() -> anyio.CancelScope:
+    """A scope for what has to be waited for, if it does not take long."""
+    return anyio.CancelScope(shield=True, deadline=anyio.current_time() + _WAIT_SECONDS)
 
 
 def spawn(run: Callable[[], Awaitable[None]], name: str) -> Task:

@@ -7,26 +7,25 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import CoroutineType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ._checks import no_end
 from ._errors import ConfigurationError
 
 __all__ = ["applied", "join_all", "start"]
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 _JOIN_SECONDS = 1.0
 
 
-def applied(fn: Callable[[T], R], item: T) -> R:
-    """`fn(item)`; a StopIteration that escapes from it must not look like the stream's end.
+def applied(fn: Callable[..., R], *arguments: Any) -> R:
+    """What `fn` returns; a StopIteration that escapes from it must not look like the stream's end.
 
     Nor may a coroutine, as of a lambda around an async function, look like work that was done.
     """
     try:
-        result = fn(item)
+        result = fn(*arguments)
     except (StopIteration, StopAsyncIteration) as exc:
         raise no_end(exc, repr(fn)) from exc
     if isinstance(result, CoroutineType):

@@ -6,6 +6,7 @@ It needs the extra `cli`, for rich.
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -15,6 +16,7 @@ from . import _async_derived, _derived
 from ._async_flow import AsyncFlow
 from ._errors import ConfigurationError
 from ._flow import Flow
+from ._logging import logger
 from ._progress import ProgressTeller
 from ._reports import Progress
 
@@ -95,13 +97,21 @@ class _Meter:
         now = time.monotonic()
         if now >= self._due:
             self._due = now + _SHOW_SECONDS
-            self._tell().done(self._items, self._flow)
+            self._show(lambda: self._tell().done(self._items, self._flow))
 
     def stop(self) -> None:
         """There are no more: the last count is shown, and stays."""
         if self._teller is not None:
             self._teller.end(self._items, self._flow)
-        self._display.close()
+        self._show(self._display.close)
+
+    def _show(self, action: Callable[[], object]) -> None:
+        """What goes wrong with the console is logged, harms no stream, and is not tried again."""
+        try:
+            action()
+        except Exception:
+            self._due = math.inf
+            logger.warning("progress cannot be shown", exc_info=True)
 
     def _tell(self) -> ProgressTeller:
         if self._teller is None:
