@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -116,13 +117,17 @@ class Stream(Handle[T, Flow[Any]], Flow[T]):
         self._closed, self._items = True, iter(())
         self._delivery.stop()
         self._opening.stop_clock()
-        reading = self._pump if self._batches is None else self._batches
-        if reading is not None:
-            reading.close()
-        for operator in self._running:
-            operator._stop()
-        for action in self._closers:
-            action()
+        with contextlib.ExitStack() as steps:  # each is taken whatever becomes of those before it
+            steps.callback(self._finish_saving)
+            for action in self._closers:
+                steps.callback(action)
+            for operator in self._running:
+                steps.callback(operator._stop)
+            reading = self._pump if self._batches is None else self._batches
+            if reading is not None:
+                steps.callback(reading.close)
+
+    def _finish_saving(self) -> None:
         saver = self._opening.saver
         if saver is not None:
             saver.finish(self.cursor)

@@ -26,8 +26,8 @@ from .wire import Scene
 _FACES = [Face("threads", 8), Face("asyncio", 0), Face("trio", 8)]
 
 
-def _run(*kinds: str, face: Face = _FACES[0], **changes: Any) -> Run:
-    scenario = evolve(Scenario(tries=4), plan=tuple(Fault(kind, 40) for kind in kinds), **changes)
+def _run(*kinds: str, face: Face = _FACES[0], at: int = 40, **changes: Any) -> Run:
+    scenario = evolve(Scenario(tries=4), plan=tuple(Fault(kind, at) for kind in kinds), **changes)
     return play(Trial(seed=0, scenario=scenario, face=face))
 
 
@@ -60,7 +60,7 @@ def test_a_seed_draws_the_same_trial_again() -> None:
 
 
 def test_a_repeat_is_seen() -> None:
-    run = _run("cut", manner="ignores")
+    run = _run("cut", at=80, manner="rewinds")
     assert run.verdict.word == "repeated"
 
 
