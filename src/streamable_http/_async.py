@@ -53,8 +53,10 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
             self._refuse_closed()  # after `_pump` is set, where `aclose` looks for it
             await pump.open()
         except BaseException as exc:
-            await pump.close()
-            self._release_key()
+            try:
+                await pump.close()
+            finally:
+                self._release_key()
             if isinstance(exc, StreamError):
                 raise self._witnessed(exc) from exc.__cause__
             raise
@@ -132,16 +134,15 @@ class AsyncStream(Handle[T, AsyncFlow[Any]], AsyncFlow[T]):
         saver = self._opening.saver
         if saver is None or saver.over:
             return
+        cursor = self.cursor
         try:
             with anyio.CancelScope(shield=True):
-                await run_sync(saver.finish, self.cursor)
-        except Exception:  # the store's own
-            raise
-        except BaseException:
-            # Cancelled before a thread was at it: rather a moment's wait than a position lost.
+                await run_sync(saver.finish, cursor)
+        finally:
+            # Idle, unless it was cancelled before a thread was at it: rather a moment's wait than
+            # a position lost.
             with contextlib.suppress(Exception):
-                saver.finish(self.cursor)
-            raise
+                saver.finish(cursor)
 
     def __del__(self) -> None:
         batches = getattr(self, "_batches", None)

@@ -279,7 +279,7 @@ class Client(_BaseClient[HTTPClient]):
 
         Returns:
             `Succeeded(items, stats)` or `Failed(error, items, stats)` for each key, in the order
-            of the requests. It raises for no failed source.
+            of the requests. A failed one is no exception.
         """
         return gather(requests, self.open_request, max_items, max_concurrent)
 
@@ -389,7 +389,7 @@ class AsyncClient(_BaseClient[AsyncHTTPClient]):
 
         Returns:
             `Succeeded(items, stats)` or `Failed(error, items, stats)` for each key, in the order
-            of the requests. It raises for no failed source.
+            of the requests. A failed one is no exception.
         """
         return await gather_async(requests, self.open_request, max_items, max_concurrent)
 
