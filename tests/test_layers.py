@@ -40,10 +40,11 @@ LAYERS = (
     ),
     layer(
         "faces",
-        "transports _clock _lease _plug _call _perform _request _settings _stores _claims"
+        "transports _clock _lease _plug _bodies _call _perform _request _settings _stores _claims"
         " _checkpoint _saving _options _opening _logging _progress _pump _tasks _threads"
-        " _prefetch _flow _async_flow _handle _sync _async _derived _async_derived _pipeline"
-        " _async_pipeline _roster _many _async_many _gather _part_file _download _clients",
+        " _prefetch _flow _async_flow _handle _sync _async _operator _derived _async_derived"
+        " _pipeline _async_pipeline _roster _many _async_many _gather _part_file _download"
+        " _clients",
         "anyio httpcore httpcore2 httptools httpx httpx2 sniffio trio",
     ),
     layer(

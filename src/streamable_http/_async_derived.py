@@ -1,4 +1,4 @@
-"""What the operators of the async face have in common: what they are in front of, and the cursor.
+"""What the operators of the async face have in common.
 
 The same as the sync face's, in the same order; read them side by side.
 """
@@ -6,16 +6,13 @@ The same as the sync face's, in the same order; read them side by side.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 from ._async import AsyncStream
 from ._async_flow import AsyncFlow
 from ._delivery import Mark
 from ._errors import StreamError
-from ._reports import StreamStats
-from ._turns import Ledger
-from ._values import Cursor
+from ._operator import InFront, Keeping
 
 __all__ = ["Derived", "Governing"]
 
@@ -23,52 +20,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Derived(AsyncFlow[R], Generic[T, R]):
-    """An operator in front of another flow, to which all goes through that it does not change."""
-
-    def __init__(self, upstream: AsyncFlow[T]) -> None:
-        self._upstream = upstream
+class Derived(InFront[AsyncFlow[T]], AsyncFlow[R], Generic[T, R]):
+    """An operator in front of another flow."""
 
     @property
-    def _source(self) -> AsyncStream[Any]:
+    def _source(self) -> AsyncStream[Any]:  # what it is on this face
         return self._upstream._source
-
-    @property
-    def stats(self) -> StreamStats:
-        return self._upstream.stats
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._upstream.cursor
-
-    def ack(self) -> None:
-        self._upstream.ack()
 
     async def aclose(self) -> None:
         await self._upstream.aclose()
 
-    def _mark(self) -> Mark:
-        return self._upstream._mark()
 
-    def _start_over(self) -> None:
-        self._upstream._start_over()
-
-    def _chain(self) -> Iterator[AsyncFlow[Any]]:
-        yield self
-        yield from self._upstream._chain()
-
-
-class Governing(Derived[T, R]):
-    """An operator that takes more items than it has handed on, and so keeps the cursor itself.
-
-    It does so from when the first result is asked for: the item in hand is not done before.
-    """
-
-    _ledger: Ledger
-
-    def __init__(self, upstream: AsyncFlow[T]) -> None:
-        super().__init__(upstream)
-        self._begun = False
+class Governing(Keeping[AsyncFlow[T]], Derived[T, R]):
+    """An operator that takes more items than it has handed on."""
 
     async def __anext__(self) -> R:
         self._source._read_by(self)
@@ -87,27 +51,3 @@ class Governing(Derived[T, R]):
     async def _save(self, mark: Mark, upcoming: int = 1, *, at_end: bool = False) -> None:
         """All before `mark` is done, and `upcoming` items go out next, unless this is the end."""
         await self._source._save(mark, upcoming, by=self, at_end=at_end)
-
-    @property
-    def _left(self) -> bool:
-        return self._ledger.left or self._ledger.error is not None
-
-    def _start_over(self) -> None:
-        super()._start_over()
-        if not self._left:
-            self._ledger.settle()
-            self._ledger.start_over(self._upstream._mark())
-        self._begun = True
-
-    @property
-    def cursor(self) -> Cursor | None:
-        return self._source._cursor_at(self._ledger.low_water) if self._begun else super().cursor
-
-    def ack(self) -> None:
-        if self._begun:
-            self._ledger.settle()
-        else:
-            super().ack()
-
-    def _mark(self) -> Mark:
-        return self._ledger.after_hand() if self._begun else super()._mark()

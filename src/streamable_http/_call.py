@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
-    Iterator,
     Mapping,
 )
 from types import CoroutineType, ModuleType
-from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote_plus, urlencode
 
 from attrs import evolve, field, frozen
 
-from ._checks import CallersError, callers_own
+from ._bodies import body_of_callers, set_plain_body
+from ._checks import callers_own
 from ._decoders.media_types import parse_content_type
 from ._effects import Open
 from ._errors import (
@@ -65,7 +62,6 @@ _OF_A_BODY = frozenset(
 )
 """Header fields that go where a redirect drops the body (RFC 9110, section 15.4)."""
 
-P = TypeVar("P")
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 USE_CLIENTS_AUTH: Any = object()
@@ -169,7 +165,7 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
                 "json="
             )
         if target.body:
-            content = _body_of_callers(call.content)
+            content = body_of_callers(call.content)
             body = {"json": _json(call, effect), "data": call.data, "content": content}
         request = http.build_request(
             target.method,
@@ -187,102 +183,8 @@ def build_request(http: Any, call: Call, effect: Open, lease: Lease) -> tuple[An
         raise ConfigurationError(f"the request cannot be built: {exc}") from exc
     if call.auth is not USE_CLIENTS_AUTH:
         options["auth"] = call.auth
-    _set_plain_body(request, flavour_of(http))
+    set_plain_body(request, flavour_of(http))
     return _at_position(request, effect), options
-
-
-def _set_plain_body(request: Any, flavour: ModuleType) -> None:
-    """Bytes to send come from an iterator that needs no end.
-
-    Clients use an async generator for them, and leave it half-way when a connection breaks: trio
-    warns of each.
-    """
-    if type(request.stream) is flavour.ByteStream:
-        request.stream = _plain_body(flavour)(request.content)
-
-
-@functools.cache
-def _plain_body(flavour: ModuleType) -> Any:
-    base: Any = flavour.ByteStream
-    return type("PlainBody", (base,), {"__aiter__": _once})
-
-
-def _once(body: Any) -> _OneItem:
-    return _OneItem(b"".join(body))
-
-
-class _OneItem:
-    """An async iterator of one item."""
-
-    def __init__(self, data: bytes) -> None:
-        self._left = [data]
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
-
-
-def _body_of_callers(content: Any) -> Any:
-    """A body that is made while it is sent; what goes wrong in it is the caller's own affair."""
-    if isinstance(content, (str, bytes)) or hasattr(content, "read"):
-        return content
-    if isinstance(content, AsyncIterable):
-        return _AsyncBody(content)  # pyright: ignore[reportUnknownArgumentType]  # checked as sent
-    return _Body(content) if isinstance(content, Iterable) else content  # pyright: ignore[reportUnknownArgumentType]
-
-
-class _OneBody(Generic[P]):
-    """Pieces of a body that is asked for again only if it can be."""
-
-    def __init__(self, pieces: P) -> None:
-        self._pieces = pieces
-        self._begun = False
-
-    def _begin(self, pieces: object) -> None:
-        """`pieces` is what iterates over them."""
-        if self._begun and pieces is self._pieces:
-            raise ConfigurationError(
-                "content= can be read only once, and its authentication has the client send the "
-                "request again: pass bytes"
-            )
-        self._begun = True
-
-
-class _Body(_OneBody[Iterable[bytes]]):
-    def __iter__(self) -> Iterator[bytes]:
-        pieces = iter(self._pieces)
-        self._begin(pieces)
-        with callers_own():
-            yield from pieces
-
-
-class _AsyncBody(_OneBody[AsyncIterable[bytes]]):
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = aiter(self._pieces)
-        self._begin(pieces)
-        return _AsyncPieces(pieces)
-
-
-class _AsyncPieces:
-    """No generator: one that is left half-way would be reported by trio."""
-
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await anext(self._pieces)
-        except StopAsyncIteration:
-            raise
-        except Exception as exc:
-            raise CallersError(exc) from exc
 
 
 def _at_position(request: Any, effect: Open) -> Any:
